@@ -1,0 +1,28 @@
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: help demo lab test bench clean
+
+help:  ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' Makefile
+
+demo: $(VENV)/.ready-demo  ## speak a sentence, clone a voice, draw both: outputs/
+	@$(BIN)/tinyclone demo
+
+lab: $(VENV)/.ready-lab  ## open the lessons in Jupyter
+	@$(BIN)/jupyter lab lessons
+
+test: $(VENV)/.ready-test  ## run the tests, then every lesson
+	@$(BIN)/python -m pytest tests
+	@TINYCLONE_FAST=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 lessons
+
+bench: $(VENV)/.ready-demo  ## measure speed and quality, side by side with other synthesisers
+	@$(BIN)/python benchmarks/bench.py
+
+clean:  ## remove what the targets made, except the installed packages
+	rm -rf outputs build dist .pytest_cache
+	find . -name '.venv*' -prune -o -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -prune -exec rm -rf {} +
+
+$(VENV)/.ready-%: pyproject.toml
+	@bash scripts/setup.sh $(VENV) $*
+	@touch $@

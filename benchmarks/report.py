@@ -1,0 +1,223 @@
+"""From judged utterances to rows, and from rows to results.md, results.json and results.png."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+from systems import TITLES, Utterance
+
+from tinyclone.evaluation import bootstrap_word_error_rate
+
+# (what, voices, key of a row, goal, unit): what this project wants to reach.
+GOALS = (
+    ("word error rate, the two named voices", ("kathleen", "lj"), "wer", 0.08, "%"),
+    ("word error rate, unseen voices", ("unseen",), "wer", 0.09, "%"),
+    ("cosine to the reference, unseen voices", ("unseen",), "cosine", 0.64, ""),
+    ("real-time factor, warm", ("kathleen", "lj", "unseen"), "real_time_factor", 0.15, ""),
+)
+IMPORT_GOAL_SEC = 0.5
+
+
+def rows_of(judged: list[tuple[Utterance, dict]]) -> list[dict]:
+    """Sum up the utterances of each system and voice, and of all named voices of a system together."""
+    groups: dict[tuple[str, str], list[tuple[Utterance, dict]]] = {}
+    for utterance, score in judged:
+        groups.setdefault((utterance.system, utterance.voice), []).append((utterance, score))
+    return [_row(system, voice, group) for (system, voice), group in groups.items()]
+
+
+def _row(system: str, voice: str, group: list[tuple[Utterance, dict]]) -> dict:
+    scored = [score for _, score in group if score.get("words")]
+    voices = [_similarity(utterance, score) for utterance, score in group if score.get("cosines")]
+    spoken = [utterance for utterance, _ in group if utterance.synthesis_sec is not None]
+    row = {
+        "system": system,
+        "voice": voice,
+        "n": len(group),
+        "errors": [score["errors"] for score in scored],
+        "words": [score["words"] for score in scored],
+        "cosine": _mean(own for own, _, _ in voices),
+        "cosine_other_speakers": _mean(other for _, other, _ in voices),
+        "nearest_is_right": _mean(right for _, _, right in voices),
+        "n_cosine": len(voices),
+        "mos": _mean(score["mos"] for _, score in group if "mos" in score),
+        "mcd_db": _mean(utterance.mcd_db for utterance, _ in group if utterance.mcd_db is not None),
+        "synthesis_sec": sum(utterance.synthesis_sec or 0.0 for utterance in spoken),
+        "duration_sec": sum(utterance.duration_sec for utterance in spoken),
+    }
+    return _with_rates(row)
+
+
+def _with_rates(row: dict) -> dict:
+    if row["words"]:
+        wer, low, high = bootstrap_word_error_rate(row["errors"], row["words"])
+        row = {**row, "wer": wer, "wer_low": low, "wer_high": high}
+    if row["duration_sec"] and row["synthesis_sec"]:
+        row = {**row, "real_time_factor": row["synthesis_sec"] / row["duration_sec"]}
+    return row
+
+
+def _similarity(utterance: Utterance, score: dict) -> tuple[float, float | None, float | None]:
+    """Cosine to the own speaker's recordings, to other speakers', and whether the own is the nearest."""
+    own = float(np.mean(score["cosines"][: len(utterance.references)]))
+    others = score["cosines"][len(utterance.references) :]
+    return (own, float(np.mean(others)), float(own > max(others))) if others else (own, None, None)
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None
+
+
+def pooled(rows: list[dict], voices: tuple[str, ...], *, system: str = "ours") -> dict | None:
+    """Put the rows of several voices of one system together."""
+    chosen = [row for row in rows if row["system"] == system and row["voice"] in voices]
+    if not chosen:
+        return None
+    together = {"n": sum(row["n"] for row in chosen)}
+    for key in ("errors", "words"):
+        together[key] = [count for row in chosen for count in row[key]]
+    for key in ("synthesis_sec", "duration_sec"):
+        together[key] = sum(row[key] for row in chosen)
+    together["cosine"] = _mean(row["cosine"] for row in chosen)
+    return _with_rates(together)
+
+
+def markdown(results: dict) -> str:
+    """Write the tables for people."""
+    rows, settings = results["rows"], results["settings"]
+    lines = ["# Benchmark", "", "Made by `make bench`; do not edit. " + _how(settings), ""]
+    lines += ["## Goals", "", *_goal_lines(results), "", "## Side by side", ""]
+    lines += [
+        "| system | voice | n | word errors (95 %) | predicted mark | cosine | nearest voice right | "
+        "distortion | real-time factor |",
+        "|---|---|--:|--:|--:|--:|--:|--:|--:|",
+    ]
+    lines += [_row_line(row) for row in rows]
+    lines += ["", *_legend(rows), "", "## Waiting", "", "| what | seconds |", "|---|--:|"]
+    lines += [f"| {what} | {_number(value, 2)} |" for what, value in results["waiting_sec"].items()]
+    if results["left_out"]:
+        lines += ["", "## Left out", "", *(f"- {reason}" for reason in results["left_out"])]
+    return "\n".join(lines) + "\n"
+
+
+def _how(settings: dict) -> str:
+    return (
+        f"Measured on {settings['cores']} processor cores ({settings['machine']}, Python "
+        f"{settings['python']}, load {settings['load']:.1f} before the start), weights "
+        f"{settings['weights']}, {settings['date']}. Sentences and unseen speakers were held out of training."
+    )
+
+
+def _goal_lines(results: dict) -> list[str]:
+    lines = ["| what | n | goal | measured | |", "|---|--:|--:|--:|---|"]
+    for what, voices, key, goal, unit in GOALS:
+        row = pooled(results["rows"], voices) or {}
+        value = row.get(key)
+        met = value is not None and (value >= goal if key == "cosine" else value <= goal)
+        sign, factor, digits = ("≥" if key == "cosine" else "≤"), (100 if unit else 1), (1 if unit else 3)
+        measured = None if value is None else f"{value * factor:.{digits}f}{unit and ' '}{unit}"
+        wanted = f"{sign} {goal * factor:g}{unit and ' '}{unit}"
+        lines.append(_goal_line(what, row.get("n"), wanted, measured, met))
+    seconds = results["waiting_sec"].get("import tinyclone")
+    met = seconds is not None and seconds <= IMPORT_GOAL_SEC
+    measured = None if seconds is None else f"{seconds:.2f} s"
+    lines.append(_goal_line("`import tinyclone`", None, f"≤ {IMPORT_GOAL_SEC} s", measured, met))
+    return lines
+
+
+def _goal_line(what: str, n: int | None, goal: str, value: str | None, met: bool) -> str:
+    verdict = "not measured" if value is None else "met" if met else "**missed**"
+    return f"| {what} | {n or ''} | {goal} | {value or ''} | {verdict} |"
+
+
+def _row_line(row: dict) -> str:
+    wer = ""
+    if "wer" in row:
+        wer = f"{100 * row['wer']:.1f} % ({100 * row['wer_low']:.1f}-{100 * row['wer_high']:.1f})"
+    right = row["nearest_is_right"]
+    cells = [TITLES[row["system"]], row["voice"], row["n"], wer]
+    cells += [
+        _number(row["mos"], 2),
+        _number(row["cosine"], 2),
+        "" if right is None else f"{100 * right:.0f} %",
+    ]
+    cells += [
+        "" if row["mcd_db"] is None else f"{row['mcd_db']:.1f} dB",
+        _number(row.get("real_time_factor"), 3),
+    ]
+    return "| " + " | ".join(str(cell) for cell in cells) + " |"
+
+
+def _number(value: float | None, digits: int) -> str:
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def _legend(rows: list[dict]) -> list[str]:
+    baselines = [
+        f"{row['voice']} {row['cosine']:.2f} and {row['cosine_other_speakers']:.2f}"
+        for row in rows
+        if row["system"] == "human" and row["cosine_other_speakers"] is not None
+    ]
+    lines = [
+        "- *word errors*: Whisper tiny.en against the text, numbers and spellings in one form, pooled "
+        "over the words of all clips, at most 100 % a clip; the interval is a bootstrap over clips.",
+        "- *predicted mark*: distillmos, 1 to 5; a guess of what listeners would say.",
+        "- *cosine*: Resemblyzer, to other recordings of the named voice, or to the reference (≤ 10 s) of "
+        "the unseen one. *nearest voice right*: nearer to its own than to every other held-out reader's.",
+        "- *distortion*: mel-cepstral, to the recording of the same sentence where there is one.",
+        "- *real-time factor*: seconds of work for a second of speech, warm; other programs start anew.",
+    ]
+    if baselines:
+        lines.append(f"- The cosine of two recordings of one speaker and of two: {'; '.join(baselines)}.")
+    return lines
+
+
+def write_all(results: dict, out: Path) -> None:
+    """Write the three files; each appears whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    _replace(out / "results.json", json.dumps(results, indent=1).encode())
+    _replace(out / "results.md", markdown(results).encode())
+    if any("wer" in row for row in results["rows"]):
+        _plot(results["rows"], out / "results.png")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    temporary = path.with_name(f".{path.name}.part")
+    temporary.write_bytes(content)
+    os.replace(temporary, path)
+
+
+def _plot(rows: list[dict], path: Path) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    rows = [row for row in rows if "wer" in row][::-1]
+    names = [f"{TITLES[row['system']].split(' (')[0]}, {row['voice']}" for row in rows]
+    figure, (words, voices) = plt.subplots(1, 2, figsize=(11, 0.45 * len(rows) + 1.6), sharey=True)
+    rates = np.array([[row["wer"], row["wer_low"], row["wer_high"]] for row in rows]) * 100
+    reach = abs(rates[:, 1:] - rates[:, :1]).T
+    words.errorbar(rates[:, 0], names, xerr=reach, fmt="o", capsize=3, color="#0072b2")
+    words.set(xlabel="word error rate in %, 95 % interval (less is better)", xlim=(0, None))
+    for key, label, marker, colour in (
+        ("cosine", "to the own speaker", "o", "#0072b2"),
+        ("cosine_other_speakers", "to other speakers", "x", "#d55e00"),
+    ):
+        points = [(row[key], name) for row, name in zip(rows, names, strict=True) if row[key] is not None]
+        if points:
+            voices.plot(*zip(*points, strict=True), marker, color=colour, label=label)
+            voices.legend(loc="lower right")
+    voices.set(xlabel="Resemblyzer cosine (the further apart, the better)")
+    for axes in (words, voices):
+        axes.grid(alpha=0.3)
+    figure.tight_layout()
+    temporary = path.with_name(f".{path.stem}.part.png")
+    figure.savefig(temporary, dpi=110)
+    plt.close(figure)
+    os.replace(temporary, path)

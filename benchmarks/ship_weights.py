@@ -1,0 +1,94 @@
+"""Put the weights of a finished training run into the package, with the named voices.
+
+    python benchmarks/ship_weights.py --data ../shared/data --run runs/shipped
+
+Writes ``cloner.npz``, ``voices.npz`` and ``SHA256SUMS`` into ``tinyclone/weights``. A named voice is the
+mean voiceprint over the training recordings of a speaker. The six readers are the three women and
+three men of LibriSpeech whose recordings aligned best with their texts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections import defaultdict
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+import numpy as np
+from train_weights import corpora
+
+from tinyclone.alignment import load_alignments
+from tinyclone.features import Features, prepare
+from tinyclone.pretrained import load_cloner, save_cloner, shipped_folder, write_checksums
+from tinyclone.voice import Voice, save_voices
+
+SOURCES = {
+    "kathleen": "Kathleen reading CMU Arctic prompts (CC0), a woman from the United States",
+    "lj": "Linda Johnson in LJ Speech 1.1 (public domain), a woman from the United States",
+}
+CONSENT = "The speaker recorded this for the public and gave it a licence that allows any use."
+RECORDINGS = 40
+READERS_OF_EACH_SEX = 3
+
+
+def sex_of_readers(data: Path) -> dict[str, str]:
+    """Return 'F' or 'M' for each reader id of LibriSpeech."""
+    lines = (data / "LibriSpeech" / "SPEAKERS.TXT").read_text(encoding="utf-8").splitlines()
+    rows = [line.split("|") for line in lines if not line.startswith(";")]
+    return {row[0].strip(): row[1].strip() for row in rows}
+
+
+def chosen_readers(features: list[Features], scores: dict, sex: dict[str, str]) -> dict[str, str]:
+    """Return the speakers of the best aligned readers, each with the name of the voice."""
+    best = sorted(
+        (one for one in features if one.corpus == "librispeech" and (one.id, one.speaker) in scores),
+        key=lambda one: -scores[one.id, one.speaker].score,
+    )
+    chosen: dict[str, str] = {}
+    counts: dict[str, int] = defaultdict(int)
+    for one in best:
+        number = one.speaker.removeprefix("librispeech-")
+        if counts[sex[number]] < READERS_OF_EACH_SEX:
+            counts[sex[number]] += 1
+            chosen[one.speaker] = f"reader-{number}"
+    return chosen
+
+
+def main() -> None:
+    """Write the files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the corpora")
+    parser.add_argument("--run", type=Path, required=True, help="folder of the run")
+    arguments = parser.parse_args()
+
+    features: list[Features] = []
+    for clips, _, _ in corpora(arguments.data)[:3]:
+        features += prepare(clips, arguments.run / "features")
+    folder = shipped_folder()
+    folder.mkdir(exist_ok=True)
+    save_cloner(folder / "cloner.npz", load_cloner(arguments.run / "cloner.npz"))
+    cloner = load_cloner(folder / "cloner.npz")
+    sex = sex_of_readers(arguments.data)
+    names = {name: name for name in SOURCES}
+    names |= chosen_readers(features, load_alignments(arguments.run / "alignments.npz").alignments, sex)
+    voices = []
+    for speaker, name in names.items():
+        clips = [one.mel for one in features if one.speaker == speaker and len(one.mel) > 125]
+        step = max(1, len(clips) // RECORDINGS)
+        voiceprint = cloner.voiceprint(np.concatenate(clips[::step]))
+        reader = name.removeprefix("reader-")
+        person = "a woman" if sex.get(reader) == "F" else "a man"
+        source = SOURCES.get(name, f"Reader {reader} of LibriSpeech train-clean-100 (CC BY 4.0), {person}")
+        voices.append(
+            Voice(name, voiceprint, consent=CONSENT, source=source, cloner_fingerprint=cloner.fingerprint)
+        )
+        print(f"{name}: {len(clips[::step])} recordings, {source}")
+    save_voices(folder / "voices.npz", voices)
+    write_checksums(folder)
+    print(f"{sum(path.stat().st_size for path in folder.glob('*.npz')) / 1e6:.1f} MB in {folder}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""The parts of the benchmarks that need neither judges nor weights."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+
+import heldout  # noqa: E402
+import report  # noqa: E402
+from spoken_words import spoken_words  # noqa: E402
+from systems import Utterance  # noqa: E402
+
+
+@pytest.mark.parametrize(
+    "text, words",
+    [
+        (
+            "In 1938, 3,205 paid -- £7.",
+            "in nineteen thirty eight three thousand two hundred five paid seven pounds",
+        ),
+        ("Chapter 34", "chapter thirty four"),
+        ("two hundred and six", "two hundred six"),
+        ("1900 or 1906", "nineteen hundred or nineteen oh six"),
+        ("the 22nd, the 40th, the 3rd", "the twenty second the fortieth the third"),
+        ("2.5% of 12", "two point five percent of twelve"),
+        ("Don’t; “e.g.”, Mr. Café", "dont for example mister cafe"),
+        ("Today everyone may be grey-haired", "to day every one may be gray haired"),
+        ("...", ""),
+    ],
+)
+def test_both_sides_become_the_words_that_are_heard(text, words):
+    assert " ".join(spoken_words(text)) == words
+
+
+def test_british_and_american_spellings_meet_unless_told_otherwise():
+    british, american = "the travelled colour of organising honour", "the traveled color of organizing honor"
+    assert spoken_words(british) == spoken_words(american)
+    assert spoken_words(british, one_spelling=False) == british.split()
+
+
+def test_long_sentences_end_at_a_clause():
+    text = " ".join(["word"] * 20) + ", " + " ".join(["more"] * 4) + "; " + " ".join(["end"] * 9)
+    assert heldout.cut_at_clause(text) == " ".join(["word"] * 20) + ", more more more more."
+    assert heldout.cut_at_clause("As short as it is, nothing is cut.") == "As short as it is, nothing is cut."
+
+
+def test_texts_too_short_or_too_long_are_not_spoken():
+    endless = " ".join(["word"] * 40)
+    fits = "Just long enough here."
+    assert heldout.speakable(["Too short here.", fits, endless, fits]) == [fits]
+
+
+@pytest.mark.parametrize(
+    "clip_sec, reference_sec, rest_sec", [(2, 2, 0), (6, 6, 0), (12, 8, 4), (30, 10, 20)]
+)
+def test_a_reference_leaves_enough_to_judge_the_voice_by(clip_sec, reference_sec, rest_sec):
+    reference, rest = heldout.cut_reference(np.zeros(clip_sec * 16000, np.float32))
+    assert (len(reference), len(rest)) == (reference_sec * 16000, rest_sec * 16000)
+
+
+def test_rows_pool_errors_and_count_the_nearest_voice():
+    def said(own: list[float], others: list[float], errors: int, words: int) -> tuple[Utterance, dict]:
+        utterance = Utterance(
+            "ours",
+            "unseen",
+            "text",
+            Path("a.wav"),
+            [Path("r.wav")] * len(own),
+            [Path("o.wav")] * len(others),
+            synthesis_sec=0.5,
+            duration_sec=5.0,
+        )
+        return utterance, {"errors": errors, "words": words, "cosines": own + others, "mos": 3.0}
+
+    (row,) = report.rows_of([said([0.8, 0.6], [0.5, 0.1], 1, 4), said([0.5], [0.6, 0.2], 1, 16)])
+    assert (row["n"], row["wer"], row["cosine"]) == (2, 0.1, pytest.approx(0.6))
+    assert row["cosine_other_speakers"] == pytest.approx(0.35)
+    assert (row["nearest_is_right"], row["real_time_factor"]) == (0.5, 0.1)
+    assert "10.0 %" in report.markdown(
+        {
+            "rows": [row],
+            "waiting_sec": {},
+            "left_out": ["a reason"],
+            "settings": {
+                "cores": 2,
+                "machine": "any",
+                "python": "3.11",
+                "load": 0.0,
+                "weights": "some",
+                "date": "today",
+            },
+        }
+    )

@@ -1,0 +1,151 @@
+"""What a checkpoint carries beside its weights: how mels are made, and every size of the model."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from tinyclone.errors import CheckpointError
+
+
+@dataclass(frozen=True)
+class AudioConfig:
+    """Everything that decides what a mel-spectrogram means.
+
+    Two mels can only be mixed when every value here is the same: a vocoder fed with mels of another
+    hop length speaks too fast, of another floor it hisses. A checkpoint therefore stores its config
+    and is refused when it meets another.
+
+    Parameters
+    ----------
+    sample_rate_hz : int
+        Samples per second. 16 kHz keeps everything below 8 kHz, enough for clear speech.
+    n_fft : int
+        Samples in one analysis window, 64 ms: long enough to separate the harmonics of a low voice.
+    hop_length : int
+        Samples from one frame to the next, 16 ms: 62.5 frames a second, about the shortest phone.
+    n_mels : int
+        Mel bands in a frame.
+    fmin_hz, fmax_hz : float
+        Edges of the lowest and the highest mel band.
+    log_floor : float
+        Smallest magnitude before the logarithm; silence is ``log(log_floor)``, about -11.5.
+
+    Notes
+    -----
+    Lesson: lessons/02_mel_extraction.ipynb
+    """
+
+    sample_rate_hz: int = 16000
+    n_fft: int = 1024
+    hop_length: int = 256
+    n_mels: int = 80
+    fmin_hz: float = 0.0
+    fmax_hz: float = 8000.0
+    log_floor: float = 1e-5
+
+    @property
+    def frames_per_sec(self) -> float:
+        """Mel frames in one second of sound."""
+        return self.sample_rate_hz / self.hop_length
+
+    def to_dict(self) -> dict[str, float | int]:
+        """Return the values as a dictionary that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, float | int]) -> AudioConfig:
+        """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
+        names = {field.name for field in fields(cls)}
+        if set(values) != names:
+            raise CheckpointError(
+                f"The audio config has the entries {sorted(values)}, but this version of tinyclone "
+                f"expects {sorted(names)}. Use weights made by the same version, or train again."
+            )
+        return cls(**values)
+
+    def require_same(self, other: AudioConfig, *, what: str = "The checkpoint") -> None:
+        """Raise `CheckpointError` that names each difference unless `other` equals this config."""
+        differences = [
+            f"{field.name} = {getattr(other, field.name)!r} (expected {getattr(self, field.name)!r})"
+            for field in fields(self)
+            if getattr(self, field.name) != getattr(other, field.name)
+        ]
+        if differences:
+            raise CheckpointError(
+                f"{what} was made for another audio config: {'; '.join(differences)}. "
+                "Use weights of this config, or pass the config that they were made with."
+            )
+
+
+@dataclass(frozen=True)
+class ClonerConfig:
+    """Every size of the model; saved with its weights.
+
+    Parameters
+    ----------
+    audio : AudioConfig
+        Of the mels that the model reads and makes.
+    n_symbols : int
+        Rows of the embedding: the length of `tinyclone.text.SYMBOLS`.
+    text_channels, reference_channels, variance_channels, decoder_channels : int
+        Width of each part.
+    voiceprint_size : int
+        Numbers that describe a voice.
+    reference_frames : int
+        Frames of one look at the reference: 192 are 3 s.
+    kernel_size : int
+        Frames or tokens that one convolution sees.
+    decoder_dilations : tuple of int
+        One decoder block each; together they see 57 frames, 0.9 s.
+    dropout : float in [0, 1)
+        Share of values dropped after each block while training.
+    mel_mean, mel_std : float
+        Natural-log mels are brought to about mean 0 and variance 1 by these.
+    pitch_mean, pitch_std : float
+        The same for the natural log of the pitch in Hz.
+
+    Notes
+    -----
+    Lesson: lessons/04_model_building.ipynb
+    """
+
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    n_symbols: int = 107
+    text_channels: int = 192
+    reference_channels: int = 192
+    variance_channels: int = 192
+    decoder_channels: int = 224
+    voiceprint_size: int = 128
+    reference_frames: int = 192
+    kernel_size: int = 5
+    decoder_dilations: tuple[int, ...] = (1, 2, 4, 1, 2, 4)
+    dropout: float = 0.1
+    mel_mean: float = -5.4
+    mel_std: float = 2.1
+    pitch_mean: float = 5.15
+    pitch_std: float = 0.4
+
+    @property
+    def voiceprint_length(self) -> int:
+        """Numbers that a voice is saved as: the voiceprint, then a scale and an offset for each band."""
+        return self.voiceprint_size + 2 * self.audio.n_mels
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as a dictionary that JSON can hold."""
+        return {**asdict(self), "decoder_dilations": list(self.decoder_dilations)}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> ClonerConfig:
+        """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
+        names = {one.name for one in fields(cls)}
+        if set(values) != names:
+            raise CheckpointError(
+                f"The model's config has the entries {sorted(values)}, but this version of tinyclone "
+                f"expects {sorted(names)}. Use weights made by the same version, or train again."
+            )
+        changed = {
+            "audio": AudioConfig.from_dict(values["audio"]),
+            "decoder_dilations": tuple(values["decoder_dilations"]),
+        }
+        return cls(**{**values, **changed})
