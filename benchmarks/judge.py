@@ -112,7 +112,7 @@ def read_wav(path: str) -> np.ndarray:
     wav, rate_hz = soundfile.read(path, dtype="float32", always_2d=True)
     wav = wav.mean(axis=1)
     if rate_hz != SAMPLE_RATE_HZ:
-        wav = librosa.resample(wav, orig_sr=rate_hz, target_sr=SAMPLE_RATE_HZ)
+        wav = librosa.resample(y=wav, orig_sr=rate_hz, target_sr=SAMPLE_RATE_HZ)
     return np.ascontiguousarray(wav, dtype=np.float32)
 
 

@@ -2,24 +2,26 @@
 
     python benchmarks/ship_weights.py --data ../shared/data --run runs/shipped
 
-Writes ``cloner.npz``, ``voices.npz`` and ``SHA256SUMS`` into ``tinyclone/weights``. A named voice is the
-mean voiceprint over the training recordings of a speaker. The six readers are the three women and
-three men of LibriSpeech whose recordings aligned best with their texts.
+Writes ``cloner.npz``, ``voices.npz``, ``SHA256SUMS`` and ``curves.png`` into ``tinyclone/weights``. A
+named voice is one voiceprint of up to 40 training recordings of its speaker. The six readers are the three
+women and three men of LibriSpeech whose recordings aligned best with their texts.
 """
 
 from __future__ import annotations
 
 import argparse
+import csv
 import os
 from collections import defaultdict
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import matplotlib.pyplot as plt
 import numpy as np
 from train_weights import corpora
 
-from tinyclone.alignment import load_alignments
+from tinyclone.durations import load_alignments
 from tinyclone.features import Features, prepare
 from tinyclone.pretrained import load_cloner, save_cloner, shipped_folder, write_checksums
 from tinyclone.voice import Voice, save_voices
@@ -56,6 +58,18 @@ def chosen_readers(features: list[Features], scores: dict, sex: dict[str, str]) 
     return chosen
 
 
+def draw_curves(log: Path, picture: Path) -> None:
+    """Draw the mel error of training and held-out clips over the epochs of a run."""
+    with open(log, newline="") as file:
+        rows = list(csv.DictReader(file))
+    figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
+    for column, label in (("mel_mae", "training clips"), ("val_mel_mae", "held-out clips")):
+        axes.plot([int(row["epoch"]) + 1 for row in rows], [float(row[column]) for row in rows], label=label)
+    axes.set(xlabel="epoch of 250 steps", ylabel="mel MAE (normalised)", ylim=(0.2, 0.5))
+    axes.legend()
+    figure.savefig(picture, dpi=100)
+
+
 def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
@@ -87,6 +101,7 @@ def main() -> None:
         print(f"{name}: {len(clips[::step])} recordings, {source}")
     save_voices(folder / "voices.npz", voices)
     write_checksums(folder)
+    draw_curves(arguments.run / "log.csv", folder / "curves.png")
     print(f"{sum(path.stat().st_size for path in folder.glob('*.npz')) / 1e6:.1f} MB in {folder}")
 
 

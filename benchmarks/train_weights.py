@@ -15,10 +15,11 @@ from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
-from tinyclone.alignment import align_corpus, load_alignments, save_alignments
+from tinyclone.alignment import align_corpus
 from tinyclone.batching import BatchSequence
 from tinyclone.cloner import ClonerConfig
 from tinyclone.corpora import Clip, load_corpus, split_by_speaker, split_by_text
+from tinyclone.durations import load_alignments, save_alignments
 from tinyclone.features import prepare
 from tinyclone.training import Auditions, train_cloner
 

@@ -67,7 +67,10 @@ class TestSpeakIn:
                 ),
                 "cut or padded",
             ),
-            (lambda text, voice, seconds: clone(text, voice).wav, "an object of type ndarray; expected Speech"),
+            (
+                lambda text, voice, seconds: clone(text, voice).wav,
+                "an object of type ndarray; expected Speech",
+            ),
             (lambda text, voice, seconds: clone(text, voice, speed=9), "raised ValueError: speed is 9"),
             (lambda text, voice, seconds: None, "returned nothing"),
             (lambda text, voice, seconds: ..., "returned nothing"),

@@ -28,7 +28,9 @@ def tone(*, pitch_hz: float, seconds: float = 0.6) -> np.ndarray:
     return 0.2 * sum(np.sin(k * phase) / k for k in range(1, 8))
 
 
-def write_clip(folder: Path, name: str, wav: np.ndarray, *, text: str = "A cat.", speaker: str = "ann") -> Clip:
+def write_clip(
+    folder: Path, name: str, wav: np.ndarray, *, text: str = "A cat.", speaker: str = "ann"
+) -> Clip:
     path = folder / f"{name}.wav"
     soundfile.write(path, wav, RATE_HZ)
     return Clip(id=name, speaker=speaker, text=text, path=path, corpus="made", licence="CC0")
@@ -138,7 +140,9 @@ def test_copies_of_one_speaker_share_their_rate_and_come_last(clips, tmp_path, e
     assert [one.id for one in made] == 3 * [clip.id for clip in clips]
     assert [one.speaker for one in made[:5]] == ["ann", "ann", "ben", "ben", "cho"]
     for copy in (1, 2):
-        rates = {speaker: pseudo_speaker_rates(speaker, copies=2)[copy - 1] for speaker in ("ann", "ben", "cho")}
+        rates = {
+            speaker: pseudo_speaker_rates(speaker, copies=2)[copy - 1] for speaker in ("ann", "ben", "cho")
+        }
         expected = [f"{clip.speaker}@{rates[clip.speaker]:.3f}" for clip in clips]
         assert [one.speaker for one in made[5 * copy : 5 * copy + 5]] == expected
 

@@ -114,7 +114,9 @@ def test_gaussian_scores_are_scipys_log_densities():
     scorer.fit(frames, labels)
     scored = scorer.score(frames)
     for frame in (0, 17):
-        expected = scipy.stats.norm.logpdf(frames[1][frame], scorer.mean, np.sqrt(scorer.variance)).sum(axis=1)
+        expected = scipy.stats.norm.logpdf(frames[1][frame], scorer.mean, np.sqrt(scorer.variance)).sum(
+            axis=1
+        )
         np.testing.assert_allclose(scored[1][frame], expected, rtol=1e-4, atol=1e-3)
     guesses = np.concatenate([score.argmax(axis=1) for score in scored])
     assert np.mean(guesses == np.concatenate(labels)) > 0.99
@@ -148,8 +150,8 @@ def coloured_clip(random: np.random.Generator, *, frames: int) -> tuple[np.ndarr
 def trained() -> ConvolutionScorer:
     random = np.random.default_rng(0)
     clips = [coloured_clip(random, frames=150) for _ in range(20)]
-    scorer = ConvolutionScorer(n_mels=8, channels=16)
-    scorer.fit([clip for clip, _ in clips], [label for _, label in clips], steps=60)
+    scorer = ConvolutionScorer(n_mels=8, channels=32)
+    scorer.fit([clip for clip, _ in clips], [label for _, label in clips], steps=150)
     return scorer
 
 

@@ -73,7 +73,9 @@ def test_a_constant_offset_is_not_a_pitch_and_does_not_change_one():
 
 @pytest.mark.parametrize("gain", [0.003, 0.1, 2.0])
 def test_loudness_does_not_change_the_pitch(gain):
-    wav = np.concatenate([sawtooth(110.0), np.zeros(4000, np.float32), sawtooth(np.geomspace(200, 300, 8000))])
+    wav = np.concatenate(
+        [sawtooth(110.0), np.zeros(4000, np.float32), sawtooth(np.geomspace(200, 300, 8000))]
+    )
     np.testing.assert_allclose(pitch_track(gain * wav), pitch_track(wav), rtol=1e-4)
 
 
@@ -85,7 +87,9 @@ def test_a_shift_by_whole_frames_shifts_the_track():
 
 def test_only_the_voiced_part_of_a_sound_is_voiced():
     hiss = 0.1 * np.random.default_rng(2).standard_normal(8192).astype(np.float32)
-    track = pitch_track(np.concatenate([hiss, sawtooth(140.0, seconds=8192 / RATE_HZ), np.zeros(8192, np.float32)]))
+    track = pitch_track(
+        np.concatenate([hiss, sawtooth(140.0, seconds=8192 / RATE_HZ), np.zeros(8192, np.float32)])
+    )
     voiced = np.flatnonzero(track)
     start, end = voiced[0], voiced[-1] + 1
     assert abs(start - 32) <= 2 and abs(end - 64) <= 2
@@ -121,7 +125,7 @@ def test_single_frames_are_dropped_and_octave_jumps_mended():
 def test_on_speech_it_agrees_with_yin(clip):
     wav = load_audio(tinyvoices_folder() / "wavs" / f"{clip}.ogg")
     track = pitch_track(wav)
-    yin = librosa.yin(wav, fmin=65, fmax=500, sr=RATE_HZ, frame_length=1024, hop_length=HOP)
+    yin = librosa.yin(y=wav, fmin=65, fmax=500, sr=RATE_HZ, frame_length=1024, hop_length=HOP)
     voiced = track > 0
     assert 0.4 < voiced.mean() < 0.95
     difference = np.abs(np.log2(track[voiced] / yin[: len(track)][voiced]))

@@ -26,9 +26,9 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     0: ["config", "errors"],
     1: ["abbreviations", "number_words", "normalisation", "pronunciation", "text"]
-    + ["sound_files", "audio", "reference", "mel", "pitch", "griffin_lim"],
-    2: ["layouts", "corpora", "features", "framing", "equaliser"],
-    3: ["phone_models", "alignment", "encoders", "cloner", "vocoder", "papers"],
+    + ["array_files", "sound_files", "audio", "reference", "mel", "pitch", "griffin_lim"],
+    2: ["layouts", "corpora", "features", "durations", "examples", "framing", "equaliser"],
+    3: ["phone_models", "alignment", "encoders", "variance", "cloner", "vocoder", "papers"],
     4: ["batching", "training", "pretrained"],
     5: ["voice", "synthesis", "confidence", "word_errors", "evaluation", "exercises"],
     6: ["plots", "widgets", "demo", "doctor", "cli"],

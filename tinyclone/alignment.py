@@ -7,15 +7,13 @@ until few frames change. First a Gaussian for each phone, then a small convoluti
 
 from __future__ import annotations
 
-import json
-import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass
 
 import numba
 import numpy as np
 
+from tinyclone.durations import Alignment, CorpusAlignment
 from tinyclone.features import Features
 from tinyclone.phone_models import (
     LETTER_CLASSES,
@@ -26,40 +24,6 @@ from tinyclone.phone_models import (
     phone_class,
 )
 from tinyclone.text import Word, word_symbols
-
-
-@dataclass(frozen=True)
-class Alignment:
-    """The frames of each token of one clip.
-
-    Parameters
-    ----------
-    durations : np.ndarray [shape=(T,), int32, >= 0]
-        Frames of each token in order; their sum is the clip's number of frames. Pauses may have none.
-    score : float
-        Mean log score of a frame under its token: above 1 for clean speech, below 0.25 hardly a match.
-
-    Notes
-    -----
-    Lesson: lessons/03_alignment.ipynb
-    """
-
-    durations: np.ndarray
-    score: float
-
-
-@dataclass
-class CorpusAlignment:
-    """The alignments of a corpus, and the clips that did not align with the reason.
-
-    Notes
-    -----
-    Lesson: lessons/03_alignment.ipynb
-    """
-
-    alignments: dict[tuple[str, str], Alignment] = field(default_factory=dict)
-    rejected: dict[tuple[str, str], str] = field(default_factory=dict)
-    changed: list[float] = field(default_factory=list)
 
 
 @numba.njit(cache=True)
@@ -285,49 +249,3 @@ def _realign(
     result.changed.append(float(changed))
     print(f"{name}: {changed:.1%} of the frames changed")
     return alignments, new_labels
-
-
-def save_alignments(path: Path, result: CorpusAlignment) -> None:
-    """Write the alignments of a corpus to one ``.npz`` file, whole or not at all.
-
-    Notes
-    -----
-    Lesson: lessons/03_alignment.ipynb
-    """
-    keys = list(result.alignments)
-    index = {
-        "keys": keys,
-        "lengths": [len(result.alignments[key].durations) for key in keys],
-        "scores": [result.alignments[key].score for key in keys],
-        "rejected": [[*key, reason] for key, reason in result.rejected.items()],
-        "changed": result.changed,
-    }
-    durations = [result.alignments[key].durations for key in keys]
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        np.savez(
-            file,
-            index=np.array(json.dumps(index)),
-            durations=np.concatenate(durations) if durations else np.zeros(0, np.int32),
-        )
-    os.replace(temporary, path)
-
-
-def load_alignments(path: Path) -> CorpusAlignment:
-    """Read what `save_alignments` wrote.
-
-    Notes
-    -----
-    Lesson: lessons/03_alignment.ipynb
-    """
-    with np.load(path, allow_pickle=False) as file:
-        index, durations = json.loads(str(file["index"])), file["durations"]
-    parts = np.split(durations, np.cumsum(index["lengths"])[:-1])
-    return CorpusAlignment(
-        alignments={
-            (clip, speaker): Alignment(part, score)
-            for (clip, speaker), part, score in zip(index["keys"], parts, index["scores"])
-        },
-        rejected={(clip, speaker): reason for clip, speaker, reason in index["rejected"]},
-        changed=index["changed"],
-    )

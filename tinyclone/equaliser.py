@@ -19,7 +19,7 @@ SENTENCES = (
     "Why would you choose to measure both of those boxes again?",
     "My father thought the weather was rather cold in Europe.",
 )
-SMOOTHING_BANDS = 1.0
+SMOOTHING_BANDS = 0.5
 MOST_CONTRAST = 1.8
 
 

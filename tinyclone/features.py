@@ -222,13 +222,14 @@ def _make_shard(clips: list[Clip], rates: list[float], config: AudioConfig, path
         }
         for one in made
     ]
+    no_mel, no_pitch = np.zeros((0, config.n_mels), np.float16), np.zeros(0, np.float16)
     temporary = path.with_suffix(f".{os.getpid()}.tmp")
     with open(temporary, "wb") as file:
         np.savez(
             file,
             index=np.array(json.dumps({"entries": entries, "skipped": skipped})),
-            mel=np.concatenate([one.mel for one in made]) if made else np.zeros((0, config.n_mels), np.float16),
-            pitch_hz=np.concatenate([one.pitch_hz for one in made]) if made else np.zeros(0, np.float16),
+            mel=np.concatenate([no_mel, *(one.mel for one in made)]),
+            pitch_hz=np.concatenate([no_pitch, *(one.pitch_hz for one in made)]),
         )
     os.replace(temporary, path)
 

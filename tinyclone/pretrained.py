@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import io
-import json
 import os
 import sys
 import tempfile
-import zipfile
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,16 +13,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinyclone.array_files import (
+    FORMAT_VERSION,
+    GET_AGAIN,
+    read_arrays,
+    replace_file,
+    require_file,
+    write_arrays,
+)
 from tinyclone.config import AudioConfig
 from tinyclone.errors import CheckpointError
 
 if TYPE_CHECKING:
     from tinyclone.cloner import Cloner
 
-FORMAT_VERSION = 1
 CHECKSUMS_NAME = "SHA256SUMS"
 FLOAT16_LARGEST = 6.0e4
-UNREADABLE = (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError)
 
 _loaded: dict[Path, tuple[int, Cloner]] = {}
 
@@ -125,7 +127,7 @@ def write_checksums(folder: str | Path, *, names: tuple[str, ...] = ("cloner.npz
     """Write the folder's ``SHA256SUMS``, in the format of ``sha256sum``."""
     lines = [f"{sha256(Path(folder) / name)}  {name}\n" for name in names]
     target = Path(folder) / CHECKSUMS_NAME
-    _replace(target, "".join(lines).encode())
+    replace_file(target, "".join(lines).encode())
     return target
 
 
@@ -151,14 +153,14 @@ def verify_checksum(path: str | Path, *, required: bool = False) -> None:
     if path.name not in expected:
         if required:
             raise CheckpointError(
-                f"{sums_path} has no checksum for {path.name}, so it cannot be trusted. {_get_again()}"
+                f"{sums_path} has no checksum for {path.name}, so it cannot be trusted. {GET_AGAIN}"
             )
         return
     found = sha256(path)
     if found != expected[path.name]:
         raise CheckpointError(
             f"{path} has the SHA-256 {found[:12]}..., but {CHECKSUMS_NAME} says "
-            f"{expected[path.name][:12]}...: the file was changed or damaged. {_get_again()}"
+            f"{expected[path.name][:12]}...: the file was changed or damaged. {GET_AGAIN}"
         )
 
 
@@ -166,45 +168,6 @@ def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file as 64 hexadecimal digits."""
     require_file(Path(path))
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-
-
-def require_file(path: Path) -> None:
-    """Raise `CheckpointError` unless `path` is a file."""
-    if not path.is_file():
-        what = "is a folder" if path.is_dir() else "does not exist"
-        raise CheckpointError(f"The weights file {path} {what}. Give the path of a .npz file. {_get_again()}")
-
-
-def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], *, header: Mapping[str, Any]) -> Path:
-    """Write arrays and a header of JSON values as one ``.npz`` that appears whole or not at all."""
-    buffer = io.BytesIO()
-    encoded = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
-    np.savez_compressed(buffer, header=encoded, **arrays)
-    _replace(Path(path), buffer.getvalue())
-    return Path(path)
-
-
-def read_arrays(path: str | Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read back what `write_arrays` wrote; `CheckpointError` if the file is not such a file."""
-    path = Path(path)
-    require_file(path)
-    try:
-        # np.load alone would also take a lone array; only an archive is a tinyclone file.
-        with zipfile.ZipFile(path), np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        header = json.loads(arrays.pop("header").tobytes().decode())
-    except UNREADABLE as error:
-        raise CheckpointError(
-            f"{path} ({path.stat().st_size} bytes) cannot be read as a tinyclone file: it is truncated, "
-            f"damaged or something else ({type(error).__name__}). {_get_again()}"
-        ) from error
-    if not isinstance(header, dict) or header.get("format_version") != FORMAT_VERSION:
-        found = header.get("format_version") if isinstance(header, dict) else None
-        raise CheckpointError(
-            f"{path} has the format version {found!r}, but this version of tinyclone reads "
-            f"{FORMAT_VERSION}. Use the file with the version that wrote it, or make it again."
-        )
-    return arrays, header
 
 
 def import_cloner_module() -> Any:
@@ -295,24 +258,3 @@ def _fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
     for name in sorted(arrays):
         digest.update(arrays[name].tobytes())
     return digest.hexdigest()[:16]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    except OSError as error:
-        raise CheckpointError(
-            f"Cannot write {path}: {error.strerror}. Choose a folder that exists and that you may write in."
-        ) from error
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        os.unlink(temporary)
-        raise CheckpointError(f"Cannot write {path}: {error.strerror}.") from error
-
-
-def _get_again() -> str:
-    return "If it came with the package, install tinyclone again; if you made it, save it again."

@@ -45,7 +45,8 @@ class Speech:
     wav : np.ndarray [shape=(N,), float32 in [-1, 1]]
     sample_rate_hz : int
     mel : np.ndarray [shape=(F, 80)]
-        The log-mel that was turned into `wav`, before its loudness was set; frame ``f`` is centred at sample ``f * hop_length``.
+        The log-mel that was turned into `wav`, before its loudness was set; frame ``f`` is centred
+        at sample ``f * hop_length``.
     durations : np.ndarray [shape=(T,)]
         Frames of each token; ``durations.sum() == F``.
     tokens : list of str [length T]

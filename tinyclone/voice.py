@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyclone import audio, pretrained
+from tinyclone.array_files import FORMAT_VERSION, read_arrays, write_arrays
 from tinyclone.config import AudioConfig
 from tinyclone.errors import AudioError, CheckpointError, ConsentError, VoiceError
 from tinyclone.mel import log_mel
@@ -190,7 +191,7 @@ def voice_names() -> list[str]:
 def save_voices(path: str | Path, voices: list[Voice]) -> Path:
     """Save voices in one ``.npz`` file that appears whole or not at all."""
     header = {
-        "format_version": pretrained.FORMAT_VERSION,
+        "format_version": FORMAT_VERSION,
         "voices": [
             {
                 "name": voice.name,
@@ -202,13 +203,13 @@ def save_voices(path: str | Path, voices: list[Voice]) -> Path:
         ],
     }
     voiceprints = np.stack([voice.voiceprint for voice in voices]).astype(np.float32)
-    return pretrained.write_arrays(path, {"voiceprints": voiceprints}, header=header)
+    return write_arrays(path, {"voiceprints": voiceprints}, header=header)
 
 
 def load_voices(path: str | Path) -> dict[str, Voice]:
     """Load the voices of a file written by `save_voices` or `Voice.save`, by name."""
     try:
-        arrays, header = pretrained.read_arrays(path)
+        arrays, header = read_arrays(path)
         voiceprints = arrays["voiceprints"]
         voices = [
             Voice(voiceprint=row, **entry) for row, entry in zip(voiceprints, header["voices"], strict=True)

@@ -1,0 +1,155 @@
+"""Aligned clips to training examples: cut at pauses, words spelled out, prosody of each token."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinyclone.config import ClonerConfig
+from tinyclone.durations import Alignment
+from tinyclone.errors import CorpusError
+from tinyclone.features import Features
+from tinyclone.text import Word
+
+
+@dataclass(frozen=True)
+class Example:
+    """A piece of a clip, cut between two words.
+
+    Parameters
+    ----------
+    clip : int
+        Index of the clip in the list that the examples were made from.
+    words : tuple of Word
+        Its words.
+    word_durations : tuple of np.ndarray
+        Frames of each word's symbols and, last, of its boundary where it has one.
+    edges : (int, int)
+        Frames of silence before the first word and after the last.
+    start, end : int
+        Its frames in the clip.
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+
+    clip: int
+    words: tuple[Word, ...]
+    word_durations: tuple[np.ndarray, ...]
+    edges: tuple[int, int]
+    start: int
+    end: int
+
+    @property
+    def n_tokens(self) -> int:
+        """Tokens of the piece, the start and the end included."""
+        return 2 + sum(len(durations) for durations in self.word_durations)
+
+
+def cut_examples(clip: int, features: Features, alignment: Alignment, *, max_frames: int) -> list[Example]:
+    """Cut a clip into pieces of at most `max_frames`, each cut in the longest pause of its second half.
+
+    Parameters
+    ----------
+    clip : int
+        The clip's index, kept in the examples.
+    features, alignment : Features, Alignment
+        The clip.
+    max_frames : int
+        Longest piece; a single word that is longer is left out.
+
+    Returns
+    -------
+    list of Example
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    counts = [len(word.symbols) + bool(word.boundary) for word in features.words]
+    tokens, frames = 2 + sum(counts), len(features.mel)
+    if len(alignment.durations) != tokens or alignment.durations.sum() != frames:
+        raise CorpusError(
+            f"The alignment of clip {features.id} has {len(alignment.durations)} tokens and "
+            f"{alignment.durations.sum()} frames, but its features have {tokens} and {frames}. "
+            "They were made from different features: align the corpus again."
+        )
+    ends = 1 + np.cumsum(counts)
+    per_word = [alignment.durations[end - count : end] for end, count in zip(ends, counts)]
+    lengths = [int(durations.sum()) for durations in per_word]
+    pauses = [int(durations[-1]) if word.boundary else 0 for word, durations in zip(features.words, per_word)]
+    lead, tail = int(alignment.durations[0]), int(alignment.durations[-1])
+    examples: list[Example] = []
+    first, start = 0, 0
+    while first < len(per_word):
+        edge = lead if first == 0 else 0
+        after = first + int(np.searchsorted(np.cumsum(lengths[first:]), max_frames - edge - tail, "right"))
+        if after == first:
+            start += edge + lengths[first]
+            first += 1
+            continue
+        if after < len(per_word):
+            middle = first + (after - first) // 2
+            after = middle + int(np.argmax(pauses[middle:after])) + 1
+        last_edge = tail if after == len(per_word) else 0
+        end = start + edge + sum(lengths[first:after]) + last_edge
+        words, durations = tuple(features.words[first:after]), tuple(per_word[first:after])
+        examples.append(Example(clip, words, durations, (edge, last_edge), start, end))
+        first, start = after, end
+    return examples
+
+
+def token_prosody(
+    mel: np.ndarray, pitch_hz: np.ndarray, durations: np.ndarray, *, config: ClonerConfig
+) -> np.ndarray:
+    """Average pitch, voicing and energy over the frames of each token.
+
+    Parameters
+    ----------
+    mel : np.ndarray [shape=(F, n_mels)]
+        Natural-log mel.
+    pitch_hz : np.ndarray [shape=(F,)]
+        0 where unvoiced.
+    durations : np.ndarray [shape=(T,), int]
+        Frames of each token.
+    config : ClonerConfig
+        Normalisation.
+
+    Returns
+    -------
+    np.ndarray [shape=(T, 3), float32]
+        Normalised log pitch (0 where no frame is voiced), share of voiced frames in [0, 1],
+        normalised energy; zeros for tokens without frames.
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    edges = np.concatenate([[0], np.cumsum(durations)])
+
+    def token_sums(values: np.ndarray) -> np.ndarray:
+        return np.diff(np.concatenate([[0.0], np.cumsum(values, dtype=np.float64)])[edges])
+
+    voiced = pitch_hz > 0
+    log_pitch = np.where(voiced, np.log(np.maximum(pitch_hz, 1.0)) - config.pitch_mean, 0) / config.pitch_std
+    voiced_frames, frames = token_sums(voiced), np.maximum(durations, 1)
+    energy = token_sums((mel.mean(axis=1) - config.mel_mean) / config.mel_std) / frames
+    pitch = token_sums(log_pitch) / np.maximum(voiced_frames, 1)
+    return np.stack([pitch, voiced_frames / frames, energy], axis=1).astype(np.float32)
+
+
+def spell(word: Word, durations: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
+    """Give a word as letters that share its frames evenly, or unchanged if it has too few frames.
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    n_symbols = len(word.symbols)
+    letters, total = tuple(word.spelling), int(durations[:n_symbols].sum())
+    if not word.known or total < len(letters):
+        return word.symbols, durations
+    edges = np.arange(len(letters) + 1) * total // len(letters)
+    return letters, np.concatenate([np.diff(edges), durations[n_symbols:]])
