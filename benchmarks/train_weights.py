@@ -3,12 +3,13 @@
 Run it again after an interruption: features, alignment and training all go on where they stopped.
 
     python benchmarks/train_weights.py --data ../shared/data --run runs/shipped
-    KERAS_BACKEND=jax python benchmarks/train_weights.py --run runs/shipped   # faster on a CPU
+    python benchmarks/train_weights.py --run runs/shipped --polish   # then: clear speech, small steps
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections import defaultdict
 from pathlib import Path
@@ -26,6 +27,9 @@ from tinyclone.training import Auditions, train_cloner
 # The single speakers must be clear, the readers give many good voices, the learners of English
 # (whose words are often mispronounced) only more voices.
 CORPUS_WEIGHTS = {"kathleen": 1.0, "ljspeech": 2.0, "librispeech": 2.0, "speechocean762": 0.6}
+# The last steps are for clear words: hardly any learners, few perturbed copies.
+POLISH_WEIGHTS = {"kathleen": 1.0, "ljspeech": 2.0, "librispeech": 2.0, "speechocean762": 0.1}
+POLISH_PSEUDO_SPEAKER_WEIGHT = 0.15
 CLIPS_OF_EACH_LEARNER = 8
 AUDITION_TEXTS = (
     "The quick answer is that nobody knew where the boat had gone.",
@@ -53,7 +57,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the corpora")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--epochs", type=int, default=50, help="epochs of --steps steps")
+    parser.add_argument("--epochs", type=int, default=38, help="epochs of --steps steps")
+    parser.add_argument("--polish", action="store_true", help="go on from a finished run, into RUN/polished")
     parser.add_argument("--steps", type=int, default=250, help="steps in an epoch")
     arguments = parser.parse_args()
 
@@ -75,7 +80,9 @@ def main() -> None:
         config=config,
         speakers=speakers,
         steps=arguments.epochs * arguments.steps,
-        weights=CORPUS_WEIGHTS,
+        weights=POLISH_WEIGHTS if arguments.polish else CORPUS_WEIGHTS,
+        pseudo_speaker_weight=POLISH_PSEUDO_SPEAKER_WEIGHT if arguments.polish else 0.5,
+        seed=int(arguments.polish),
     )
     validation = BatchSequence(
         held_out, aligned.alignments, config=config, speakers=speakers, steps=12, spelled_share=0.0, seed=1
@@ -84,13 +91,18 @@ def main() -> None:
     print(f"{len(speakers)} voices, {minutes:.0f} minutes; {held_out_minutes:.0f} minutes held out")
     references = {one.corpus: one.mel[:600] for one in held_out}
     auditions = Auditions(arguments.run / "auditions", references=references, texts=AUDITION_TEXTS, every=5)
+    stage = {"learning_rate": 1e-3}
+    if arguments.polish:
+        state = json.loads((arguments.run / "state.json").read_text())
+        stage = {"learning_rate": 3e-4, "initial_weights": arguments.run / state["weights"]}
     train_cloner(
-        arguments.run,
+        arguments.run / "polished" if arguments.polish else arguments.run,
         batches,
         config=config,
         epochs=arguments.epochs,
         validation=validation,
         callbacks=[auditions],
+        **stage,
     )
 
 

@@ -207,6 +207,7 @@ def train_cloner(
     config: ClonerConfig,
     epochs: int,
     validation: BatchSequence | None = None,
+    initial_weights: Path | None = None,
     learning_rate: float = 1e-3,
     warmup_steps: int = 200,
     callbacks: Sequence[keras.callbacks.Callback] = (),
@@ -225,6 +226,8 @@ def train_cloner(
         Checkpoints to write, evenly over all batches; the learning rate falls to zero along a cosine.
     validation : BatchSequence, optional
         Held-out data, scored after each epoch with true durations.
+    initial_weights : Path, optional
+        A ``.weights.h5`` of an earlier run with the same config and speakers to start from.
     learning_rate : float
         Of Adam at its highest, after `warmup_steps` steps.
     callbacks : sequence of keras callbacks
@@ -246,6 +249,10 @@ def train_cloner(
     run.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(batches.seed)
     trainer = ClonerTrainer(Cloner(config), n_speakers=len(batches.speaker_number))
+    trainer(batches[0][0])
+    if initial_weights is not None:
+        # Before compiling: the earlier run's optimizer stays behind.
+        trainer.load_weights(initial_weights)
     schedule = keras.optimizers.schedules.CosineDecay(
         initial_learning_rate=learning_rate / 100,
         decay_steps=max(1, batches.steps - warmup_steps),
@@ -254,7 +261,6 @@ def train_cloner(
         alpha=0.01,
     )
     trainer.compile(optimizer=keras.optimizers.Adam(schedule, clipnorm=1.0))
-    trainer(batches[0][0])
     trainer.optimizer.build(trainer.trainable_variables)
     identity = {
         "model": config.to_dict(),
