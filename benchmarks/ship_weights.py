@@ -58,13 +58,12 @@ def chosen_readers(features: list[Features], scores: dict, sex: dict[str, str]) 
     return chosen
 
 
-def draw_curves(log: Path, picture: Path) -> None:
-    """Draw the mel error of training and held-out clips over the epochs of a run."""
-    with open(log, newline="") as file:
-        rows = list(csv.DictReader(file))
+def draw_curves(logs: list[Path], picture: Path) -> None:
+    """Draw the mel error of training and held-out clips over the epochs of a run's stages."""
+    rows = [row for log in logs for row in csv.DictReader(log.read_text().splitlines())]
     figure, axes = plt.subplots(figsize=(6, 3), layout="constrained")
     for column, label in (("mel_mae", "training clips"), ("val_mel_mae", "held-out clips")):
-        axes.plot([int(row["epoch"]) + 1 for row in rows], [float(row[column]) for row in rows], label=label)
+        axes.plot(range(1, len(rows) + 1), [float(row[column]) for row in rows], label=label)
     axes.set(xlabel="epoch of 250 steps", ylabel="mel MAE (normalised)", ylim=(0.2, 0.5))
     axes.legend()
     figure.savefig(picture, dpi=100)
@@ -82,7 +81,9 @@ def main() -> None:
         features += prepare(clips, arguments.run / "features")
     folder = shipped_folder()
     folder.mkdir(exist_ok=True)
-    save_cloner(folder / "cloner.npz", load_cloner(arguments.run / "cloner.npz"))
+    polished = arguments.run / "polished"
+    last = polished if polished.is_dir() else arguments.run
+    save_cloner(folder / "cloner.npz", load_cloner(last / "cloner.npz"))
     cloner = load_cloner(folder / "cloner.npz")
     sex = sex_of_readers(arguments.data)
     names = {name: name for name in SOURCES}
@@ -101,7 +102,8 @@ def main() -> None:
         print(f"{name}: {len(clips[::step])} recordings, {source}")
     save_voices(folder / "voices.npz", voices)
     write_checksums(folder)
-    draw_curves(arguments.run / "log.csv", folder / "curves.png")
+    logs = [stage / "log.csv" for stage in (arguments.run, polished) if stage.is_dir()]
+    draw_curves(logs, folder / "curves.png")
     print(f"{sum(path.stat().st_size for path in folder.glob('*.npz')) / 1e6:.1f} MB in {folder}")
 
 

@@ -87,7 +87,7 @@ def test_losses_by_hand():
     from tinyclone.training import SPEAKER_LOSS_WEIGHT, VARIANCE_LOSS_WEIGHTS, ClonerTrainer
 
     trainer = ClonerTrainer(Cloner(SMALL), n_speakers=2)
-    x = {"frame_mask": np.array([[1.0, 1, 0]]), "tokens": np.array([[5, 6, 0]])}
+    x = {"frame_mask": np.array([[1, 1, 0]], np.float32), "tokens": np.array([[5, 6, 0]])}
     y = {
         "mel": np.zeros((1, 3, 4), np.float32),
         "variances": np.zeros((1, 3, 4), np.float32),
