@@ -3,7 +3,7 @@
 Run it again after an interruption: features, alignment and training all go on where they stopped.
 
     python benchmarks/train_weights.py --data ../shared/data --run runs/shipped
-    python benchmarks/train_weights.py --run runs/shipped --polish   # then: clear speech, small steps
+    python benchmarks/train_weights.py --run runs/shipped --polish --epochs 7   # then: clear speech
 """
 
 from __future__ import annotations

@@ -31,7 +31,8 @@ def require_file(path: Path) -> None:
 def write_arrays(path: str | Path, arrays: Mapping[str, np.ndarray], *, header: Mapping[str, Any]) -> Path:
     """Write arrays and a header of JSON values as one ``.npz`` that appears whole or not at all."""
     buffer = io.BytesIO()
-    encoded = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
+    whole_header = {"format_version": FORMAT_VERSION, **header}
+    encoded = np.frombuffer(json.dumps(whole_header, sort_keys=True).encode(), dtype=np.uint8)
     np.savez_compressed(buffer, header=encoded, **arrays)
     replace_file(Path(path), buffer.getvalue())
     return Path(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tinyclone.array_files import FORMAT_VERSION, read_arrays, write_arrays
+from tinyclone.array_files import read_arrays, write_arrays
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,6 @@ def save_alignments(path: Path, result: CorpusAlignment) -> None:
     """
     keys = list(result.alignments)
     index = {
-        "format_version": FORMAT_VERSION,
         "keys": keys,
         "lengths": [len(result.alignments[key].durations) for key in keys],
         "scores": [result.alignments[key].score for key in keys],

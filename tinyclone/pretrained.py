@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinyclone.array_files import (
-    FORMAT_VERSION,
     GET_AGAIN,
     read_arrays,
     replace_file,
@@ -73,7 +72,6 @@ def save_cloner(
         for index, variable in enumerate(cloner.weights)
     }
     header = {
-        "format_version": FORMAT_VERSION,
         "config": cloner.config.to_dict(),
         "symbols": list(SYMBOLS),
         "fingerprint": _fingerprint(arrays),

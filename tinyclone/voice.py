@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from tinyclone import audio, pretrained
-from tinyclone.array_files import FORMAT_VERSION, read_arrays, write_arrays
+from tinyclone.array_files import read_arrays, write_arrays
 from tinyclone.config import AudioConfig
 from tinyclone.errors import AudioError, CheckpointError, ConsentError, VoiceError
 from tinyclone.mel import log_mel
@@ -191,7 +191,6 @@ def voice_names() -> list[str]:
 def save_voices(path: str | Path, voices: list[Voice]) -> Path:
     """Save voices in one ``.npz`` file that appears whole or not at all."""
     header = {
-        "format_version": FORMAT_VERSION,
         "voices": [
             {
                 "name": voice.name,
