@@ -347,3 +347,18 @@ def test_demo(tiny_shipped, tmp_path, capsys, monkeypatch):
 def test_demo_where_no_folder_can_be_made(tmp_path, capsys):
     (tmp_path / "file").write_text("")
     assert "Cannot make" in mistake(capsys, "demo", "--out", str(tmp_path / "file" / "outputs"))
+
+
+def test_clone_with_weights_of_ones_own(tiny_shipped, reference, tmp_path, capsys):
+    out = tmp_path / "own.wav"
+    weights = str(tiny_shipped / "cloner.npz")
+    arguments = ["clone", "Hello.", "--out", str(out), "--weights", weights]
+    assert main([*arguments, "--voice", reference, "--consent", CONSENT]) == 0
+    assert out.stat().st_size > 44
+    capsys.readouterr()
+    # A named voice was made with the shipped weights.
+    assert "these weights expect" in mistake(capsys, *arguments, "--voice", "lj")
+    missing = str(tmp_path / "nothing.npz")
+    assert "nothing.npz" in mistake(
+        capsys, "clone", "Hello.", "--voice", "lj", "--out", str(out), "--weights", missing
+    )

@@ -22,6 +22,7 @@ from tinyclone.corpora import (
     Clip,
     CorpusWarning,
     demo_reference,
+    list_clips,
     load_corpus,
     split_by_speaker,
     split_by_text,
@@ -202,6 +203,17 @@ def test_what_is_left_out_is_counted_with_its_reason(tmp_path: Path) -> None:
     assert "1 (id given twice, such as 'a')" in message
 
 
+def test_a_list_of_clips_names_what_is_left_out_without_a_warning(tmp_path: Path) -> None:
+    folder = make_lj(tmp_path / "c", "a|One.\nb|Two.\nc|\nd|Four.\n", ["a.wav", "c.wav"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        listing = list_clips(folder)
+    assert listing.skipped == {"audio file missing": ["b", "d"], "empty transcript": ["c"]}
+    assert listing.notes == ()
+    with pytest.warns(CorpusWarning):
+        assert load_corpus(folder) == listing.clips
+
+
 def test_the_same_clip_in_two_formats_is_listed_once_as_wav(tmp_path: Path) -> None:
     folder = make_lj(tmp_path / "c", "a|One.\n", ["a.ogg", "a.wav", "a.mp3", "a.txt"])
     assert [clip.path.name for clip in load_corpus(folder)] == ["a.wav"]
@@ -359,9 +371,7 @@ def test_the_edges_of_the_held_out_fraction() -> None:
 # --- the script that made tinyvoices
 
 
-def test_an_ogg_stream_with_a_new_serial_number_sounds_the_same(
-    tmp_path: Path, script: ModuleType
-) -> None:
+def test_an_ogg_stream_with_a_new_serial_number_sounds_the_same(tmp_path: Path, script: ModuleType) -> None:
     wav = np.sin(np.arange(40000) / 20.0) * 0.3
     soundfile.write(tmp_path / "before.ogg", wav, 16000)
     before = (tmp_path / "before.ogg").read_bytes()

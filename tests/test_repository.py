@@ -27,11 +27,27 @@ FLOORS = {
     0: ["config", "errors"],
     1: ["abbreviations", "number_words", "normalisation", "pronunciation", "text"]
     + ["array_files", "sound_files", "audio", "reference", "mel", "pitch", "griffin_lim"],
-    2: ["layouts", "corpora", "features", "durations", "examples", "framing", "equaliser"],
-    3: ["phone_models", "alignment", "encoders", "variance", "cloner", "vocoder", "papers"],
-    4: ["batching", "training", "pretrained"],
-    5: ["voice", "synthesis", "confidence", "word_errors", "evaluation", "exercises"],
-    6: ["plots", "widgets", "demo", "doctor", "cli"],
+    2: ["layouts", "transcript_tables", "layout_readers", "corpora", "inspection"]
+    + ["public_corpora", "archives", "transfers", "downloads"]
+    + ["features", "feature_store", "durations", "examples", "framing", "equaliser", "excitation"]
+    + ["pulses", "recordings"],
+    3: ["phone_models", "alignment", "encoders", "variance", "cloner", "discriminator", "vocoder", "papers"]
+    + ["spectra", "convnext", "vocoder_losses"],
+    4: [
+        "vocoder_batches",
+        "vocoder_training",
+        "vocoder_weights",
+        "batching",
+        "trainer",
+        "training",
+        "callbacks",
+        "checkpoints",
+        "presets",
+        "distribution",
+        "pretrained",
+    ],
+    5: ["voice", "synthesis", "confidence", "word_errors", "evaluation", "exercises", "finetuning"],
+    6: ["plots", "widgets", "demo", "doctor", "cli", "commands_corpora", "commands_training"],
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}
 HEAVY = {"keras", "tensorflow", "jax", "torch", "matplotlib"}

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyclone import __version__
+from tinyclone.commands_corpora import fetch_command
 from tinyclone.errors import AudioError, TinycloneError, VoiceError
 
 if TYPE_CHECKING:
+    from tinyclone.cloner import Cloner
     from tinyclone.voice import Voice
 
 USER_MISTAKE = 2
@@ -32,6 +34,8 @@ The voice is one of:
 Examples:
   tinyclone clone "Hello there." --voice lj --out hello.wav
   tinyclone clone "Hello there." --voice me.wav --out me_hello.wav \\
+      --consent "I am Ana Lopez and this is my own voice."
+  tinyclone clone "Hello there." --voice me.wav --weights my_run/cloner.npz --out mine.wav \\
       --consent "I am Ana Lopez and this is my own voice."
   tinyclone clone "Slowly now." --voice kathleen --speed 0.8 --out slow.wav --plot slow.png
   tinyclone clone - --voice lj --out book.wav < book.txt   (- reads standard input)
@@ -93,6 +97,9 @@ def commands(context: click.Context) -> None:
     "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Same seed, same samples."
 )
 @click.option("--plot", metavar="FILE", type=click.Path(path_type=Path), help="Draw mel, durations and wave.")
+@click.option(
+    "--weights", metavar="FILE", type=click.Path(path_type=Path), help="A cloner.npz that you trained."
+)
 def clone_command(
     text: str,
     voice_name: str,
@@ -102,6 +109,7 @@ def clone_command(
     pitch_shift: float,
     seed: int,
     plot: Path | None,
+    weights: Path | None,
 ) -> None:
     """Speak TEXT with a voice and save the sound."""
     # Everything that can be refused at once is refused before the slow part begins.
@@ -112,10 +120,12 @@ def clone_command(
         check_plot_path(plot)
     text = _read_text() if text == "-" else text
     _require_speakable(text)
+    from tinyclone.pretrained import load_cloner
     from tinyclone.synthesis import clone
 
-    voice = find_voice(voice_name, consent=consent)
-    speech = clone(text, voice, speed=speed, pitch_shift=pitch_shift, seed=seed)
+    cloner = load_cloner(weights) if weights is not None else None
+    voice = find_voice(voice_name, consent=consent, cloner=cloner)
+    speech = clone(text, voice, speed=speed, pitch_shift=pitch_shift, seed=seed, cloner=cloner)
     speech.save(out)
     click.echo(f"{out}: {speech.duration_sec:.1f} s, spoken by {voice.name}.")
     if plot is not None:
@@ -179,7 +189,10 @@ def demo_command(folder: Path) -> None:
     run_demo(folder, say=click.echo)
 
 
-def find_voice(name_or_file: str, *, consent: str | None = None) -> Voice:
+commands.add_command(fetch_command)
+
+
+def find_voice(name_or_file: str, *, consent: str | None = None, cloner: Cloner | None = None) -> Voice:
     """Return the voice of a name, a voice file or a recording.
 
     Parameters
@@ -188,6 +201,8 @@ def find_voice(name_or_file: str, *, consent: str | None = None) -> Voice:
         A name of `tinyclone voices`, a ``.npz`` file of `Voice.save`, or any recording.
     consent : str, optional
         Needed with a recording.
+    cloner : Cloner, optional
+        The model that listens to a recording; the shipped one if not given.
 
     Returns
     -------
@@ -205,7 +220,7 @@ def find_voice(name_or_file: str, *, consent: str | None = None) -> Voice:
         return Voice.load(path)
     looks_like_file = path.suffix != "" or len(path.parts) > 1
     if looks_like_file or path.is_file():
-        return Voice.from_recording(path, consent=consent)
+        return Voice.from_recording(path, consent=consent, cloner=cloner)
     names = shipped_voices()
     if name_or_file in names:
         return names[name_or_file]

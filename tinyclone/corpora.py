@@ -5,16 +5,20 @@ from __future__ import annotations
 import hashlib
 import warnings
 from collections.abc import Callable
+from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
 
 from tinyclone.errors import CorpusError
-from tinyclone.layouts import Clip, Skipped, fold_text, read_lines, reader_of
+from tinyclone.layout_readers import reader_of
+from tinyclone.layouts import Clip, Skipped, fold_text, is_unknown_speaker, read_lines
 
 __all__ = [
     "Clip",
+    "CorpusListing",
     "CorpusWarning",
     "demo_reference",
+    "list_clips",
     "load_corpus",
     "split_by_speaker",
     "split_by_text",
@@ -27,20 +31,39 @@ DEMO_CLIP_ID = "rms-015"
 
 
 class CorpusWarning(UserWarning):
-    """Some lines of a corpus were left out; the message counts them and says why."""
+    """Some clips of a corpus were left out, or do not say who speaks; the message counts them."""
+
+
+@dataclass(frozen=True)
+class CorpusListing:
+    """The clips of a corpus and what was left out of it.
+
+    Parameters
+    ----------
+    clips : list of Clip
+        At least one, in the order of the transcripts.
+    skipped : dict of str to list of str
+        For each reason to leave a clip out, such as ``"audio file missing"``, the names of the clips.
+    notes : tuple of str
+        What else a reader of the list should know, in sentences.
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+
+    clips: list[Clip]
+    skipped: Skipped
+    notes: tuple[str, ...] = ()
 
 
 def load_corpus(path: str | PathLike[str]) -> list[Clip]:
-    """List the clips of a corpus folder; the layout is found out by looking.
-
-    Transcripts that are all capitals, as in LibriSpeech, become lower case: their capitals say nothing.
-    Lines whose audio is missing or whose transcript is empty are left out and counted in a
-    `CorpusWarning`. No audio file is opened, so that a corpus of any size lists in seconds.
+    """List the clips of a corpus folder like `list_clips`; what was left out is counted in a `CorpusWarning`.
 
     Parameters
     ----------
     path : str or path-like
-        Folder in one of the layouts of `tinyclone.layouts.LAYOUTS`.
+        Folder in one of the layouts of `tinyclone.layout_readers.LAYOUTS`.
 
     Returns
     -------
@@ -50,8 +73,41 @@ def load_corpus(path: str | PathLike[str]) -> list[Clip]:
     Raises
     ------
     CorpusError
-        If there is no such folder, its layout is none of the known, a line cannot be read, or not
-        one clip is left.
+        If there is no such folder, its layout is none of the known, a table in it cannot be read, or
+        not one clip is left.
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    listing = list_clips(path)
+    left_out = [f"left out: {_describe(listing.skipped)}"] if listing.skipped else []
+    if left_out or listing.notes:
+        message = f"{path}: {len(listing.clips)} clips listed; {'; '.join([*left_out, *listing.notes])}."
+        warnings.warn(message, CorpusWarning, stacklevel=2)
+    return listing.clips
+
+
+def list_clips(path: str | PathLike[str]) -> CorpusListing:
+    """List the clips of a corpus folder and, with the reasons, what was left out.
+
+    The layout is found out by looking. No audio file is opened, so that a corpus of any size lists in
+    seconds. Transcripts that are all capitals, as in LibriSpeech, become lower case: their capitals say
+    nothing. A clip that names no speaker counts as a speaker of its own.
+
+    Parameters
+    ----------
+    path : str or path-like
+        Folder in one of the layouts of `tinyclone.layout_readers.LAYOUTS`.
+
+    Returns
+    -------
+    CorpusListing
+
+    Raises
+    ------
+    CorpusError
+        As `load_corpus`.
 
     Notes
     -----
@@ -62,19 +118,20 @@ def load_corpus(path: str | PathLike[str]) -> list[Clip]:
         what = "a file" if folder.exists() else "nothing"
         raise CorpusError(f"Expected a corpus folder, found {what} at {folder}. Give the folder's path.")
     skipped: Skipped = {}
-    clips = list(reader_of(folder)(folder, skipped))
+    try:
+        clips = list(reader_of(folder)(folder, skipped))
+    except OSError as error:
+        raise CorpusError(
+            f"Cannot read {error.filename}: {error.strerror}. Check who may read it."
+        ) from error
     if not clips:
         raise CorpusError(
             f"Not one usable clip in {folder}: {_describe(skipped) or 'its transcripts have no lines'}. "
             "Check that the audio was unpacked beside the transcripts."
         )
-    if skipped:
-        warnings.warn(
-            f"{folder}: {len(clips)} clips listed, left out: {_describe(skipped)}.",
-            CorpusWarning,
-            stacklevel=2,
-        )
-    return clips
+    n_unknown = sum(map(is_unknown_speaker, clips))
+    note = f"{n_unknown} clips do not say who speaks, so each counts as a speaker of its own"
+    return CorpusListing(clips, skipped, (note,) if n_unknown else ())
 
 
 def tinyvoices() -> list[Clip]:

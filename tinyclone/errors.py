@@ -29,3 +29,7 @@ class CorpusError(TinycloneError, ValueError):
 
 class CheckpointError(TinycloneError, ValueError):
     """Weights that are damaged, or that were made for another configuration."""
+
+
+class TrainingError(TinycloneError, RuntimeError):
+    """A training that cannot begin, or that cannot go on."""

@@ -1,29 +1,29 @@
-"""The folder layouts that corpora come in: one reader for each, and how to tell them apart."""
+"""What all corpus layouts share: clips, lines of text, audio files by name, reasons to leave a clip out."""
 
 from __future__ import annotations
 
+import os
+import posixpath
 import re
 import unicodedata
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 from tinyclone.errors import CorpusError
 
 AUDIO_SUFFIXES = (".wav", ".flac", ".ogg", ".opus", ".mp3")
-LAYOUTS = (
-    "metadata.csv with lines `id|text|normalised text` and a folder wavs/ (LJ Speech, your own recordings)",
-    "the same with a speakers.csv (tinyvoices)",
-    "metadata.csv whose first line is `clip|speaker|...|text` and a folder wavs/ (many speakers)",
-    "<speaker>/<chapter>/*.flac with *.trans.txt beside them (LibriSpeech)",
-)
 LICENCES = {
     "ljspeech": "public domain",
     "kathleen": "CC0",
     "librispeech": "CC BY 4.0",
+    "commonvoice": "CC0",
+    "vctk": "CC BY 4.0",
     "speechocean762": "free for commercial and non-commercial use",
 }
 UNKNOWN_LICENCE = "not stated: ask whoever made the corpus"
+MOST_SUBFOLDERS = 4
 
 # Names of clips that a reader left out, by reason.
 Skipped = dict[str, list[str]]
@@ -61,147 +61,160 @@ class Clip:
     licence: str
 
 
-def reader_of(folder: Path) -> Callable[[Path, Skipped], Iterator[Clip]]:
-    """Return the function that reads a folder of this layout; `CorpusError` if it is none of `LAYOUTS`."""
-    metadata = folder / "metadata.csv"
-    if metadata.is_file():
-        lines = read_lines(metadata)
-        header = lines[0][1].lower().split("|") if lines else []
-        if {"clip", "speaker", "text"} <= {name.strip() for name in header}:
-            return _read_headed
-        return _read_tinyvoices if (folder / "speakers.csv").is_file() else _read_lj
-    if _transcripts(folder):
-        return _read_librispeech
-    looked_for = "\n".join(f"  - {layout}" for layout in LAYOUTS)
-    raise CorpusError(
-        f"No corpus layout that tinyclone knows in {folder}. It looked for:\n{looked_for}\n"
-        "Arrange the folder like one of these; the first is the simplest for your own recordings."
-    )
+@dataclass(frozen=True)
+class Row:
+    """What a transcript says of one clip.
+
+    The speaker is None where the corpus has no column for it, and empty where the column is.
+    """
+
+    name: str
+    text: str
+    speaker: str | None = None
 
 
-def _read_lj(folder: Path, skipped: Skipped) -> Iterator[Clip]:
-    folder_name = folder.resolve().name
-    audio = _audio_by_id(folder / "wavs")
-    for name, text in _usable(_lj_rows(folder / "metadata.csv"), audio, skipped):
-        is_lj_speech = re.fullmatch(r"LJ\d{3}-\d{4}", name) is not None
-        corpus = "ljspeech" if is_lj_speech else folder_name
-        speaker = "lj" if is_lj_speech else folder_name
-        yield Clip(name, speaker, text, audio[name], corpus, LICENCES.get(corpus, UNKNOWN_LICENCE))
+class LeftOut(Exception):
+    """A clip cannot be used; the message is the reason."""
 
 
-def _read_tinyvoices(folder: Path, skipped: Skipped) -> Iterator[Clip]:
-    licences = {row["speaker"]: row["licence"] for row in _headed_rows(folder / "speakers.csv", "licence")}
-    audio = _audio_by_id(folder / "wavs")
-    for name, text in _usable(_lj_rows(folder / "metadata.csv"), audio, skipped):
-        speaker = name.rpartition("-")[0]
-        if speaker not in licences:
-            raise CorpusError(
-                f"{folder / 'speakers.csv'} has no line for {speaker!r}, the speaker of clip {name!r}. "
-                f"It has {sorted(licences)}. Add the line, or name clips `<speaker>-<number>`."
-            )
-        yield Clip(name, speaker, text, audio[name], "tinyvoices", licences[speaker])
+class AudioFiles:
+    """The audio files of a corpus, found by the names that its transcripts give them.
+
+    Parameters
+    ----------
+    paths : dict of str to str
+        Path of each file by its name, as `files_below` returns them.
+    folder : Path
+        The corpus folder; names that lead out of it are refused.
+    """
+
+    def __init__(self, paths: dict[str, str], *, folder: Path) -> None:
+        self._paths = paths
+        self._folder = folder
+
+    def __contains__(self, name: str) -> bool:
+        try:
+            return bool(self.locate(name))
+        except LeftOut:
+            return False
+
+    def locate(self, name: str) -> tuple[str, Path]:
+        """Return the clip's id and its file; raise `LeftOut` with the reason if there is none.
+
+        A name may have its suffix or not, and be relative to the folder or to ``wavs/`` in it. A name
+        without a folder is also found in any sub-folder, if only one has it.
+        """
+        name = self._inside(without_suffix(name).replace("\\", "/"))
+        for key in (f"wavs/{name}", name):
+            if key in self._paths:
+                return key.removeprefix("wavs/"), Path(self._paths[key])
+        keys = self._by_bare_name.get(name, [])
+        if len(keys) > 1:
+            raise LeftOut("audio file in more than one folder")
+        if not keys:
+            raise LeftOut("audio file missing")
+        return keys[0].removeprefix("wavs/"), Path(self._paths[keys[0]])
+
+    def _inside(self, name: str) -> str:
+        if name.startswith("/") or re.match("[A-Za-z]:", name):
+            root = self._folder.resolve().as_posix() + "/"
+            if not name.startswith(root):
+                raise LeftOut("audio file outside the corpus folder")
+            name = name.removeprefix(root)
+        name = unicodedata.normalize("NFC", posixpath.normpath(name))
+        if name == ".." or name.startswith("../"):
+            raise LeftOut("audio file outside the corpus folder")
+        return name
+
+    @cached_property
+    def _by_bare_name(self) -> dict[str, list[str]]:
+        has_wavs = any(key.startswith("wavs/") for key in self._paths)
+        keys: dict[str, list[str]] = {}
+        for key in self._paths:
+            if "/" in key and (key.startswith("wavs/") or not has_wavs):
+                keys.setdefault(key.rpartition("/")[2], []).append(key)
+        return keys
 
 
-def _read_headed(folder: Path, skipped: Skipped) -> Iterator[Clip]:
-    folder_name = folder.resolve().name
-    corpus = "speechocean762" if folder_name.startswith("speechocean762") else folder_name
-    licence = LICENCES.get(corpus, UNKNOWN_LICENCE)
-    audio = _audio_by_id(folder / "wavs")
-    rows = _headed_rows(folder / "metadata.csv", "text")
-    speakers = {_without_suffix(row["clip"]): row["speaker"] for row in rows}
-    texts = ((_without_suffix(row["clip"]), row["text"]) for row in rows)
-    for name, text in _usable(texts, audio, skipped):
-        yield Clip(name, f"{corpus}-{speakers[name]}", text, audio[name], corpus, licence)
+def files_below(
+    folder: Path, *, suffixes: tuple[str, ...] = AUDIO_SUFFIXES, most_subfolders: int = MOST_SUBFOLDERS
+) -> dict[str, str]:
+    """Return the paths of a folder's files by their relative name without suffix, such as ``"wavs/a"``.
+
+    Names are in Unicode's composed form, because some systems store "é" as "e" and an accent. Hidden
+    files are passed over. Of one clip in two formats the earlier suffix wins, on every machine.
+    """
+    best: dict[str, tuple[int, str]] = {}
+    for parent, folders, names in os.walk(folder):
+        inner = Path(parent).relative_to(folder).parts
+        folders[:] = [name for name in folders if len(inner) < most_subfolders and name[0] != "."]
+        for name in sorted(names):
+            stem, suffix = os.path.splitext(name)
+            if suffix.lower() in suffixes and name[0] != ".":
+                key = unicodedata.normalize("NFC", "/".join((*inner, stem)))
+                candidate = suffixes.index(suffix.lower()), os.path.join(parent, name)
+                best[key] = min(best.get(key, candidate), candidate)
+    return {key: path for key, (_, path) in best.items()}
 
 
-def _read_librispeech(folder: Path, skipped: Skipped) -> Iterator[Clip]:
-    for transcript in _transcripts(folder):
-        audio = _audio_by_id(transcript.parent)
-        rows = (line.partition(" ")[::2] for _, line in read_lines(transcript))
-        for name, text in _usable(rows, audio, skipped):
-            speaker = f"librispeech-{name.partition('-')[0]}"
-            yield Clip(name, speaker, text, audio[name], "librispeech", LICENCES["librispeech"])
+def usable(rows: Iterable[Row], audio: AudioFiles, skipped: Skipped) -> Iterator[tuple[Row, Path]]:
+    """Return the rows that have words and a file, named by the clip's id; note the others in `skipped`."""
+    seen = set()
+    for row in rows:
+        try:
+            if not (any(map(str.isalnum, row.text)) or fold_text(row.text)):
+                raise LeftOut("empty transcript")
+            name, path = audio.locate(row.name)
+            if name in seen:
+                raise LeftOut("id given twice")
+        except LeftOut as reason:
+            skipped.setdefault(str(reason), []).append(row.name)
+            continue
+        seen.add(name)
+        text = " ".join(row.text.split())
+        yield replace(row, name=name, text=text.lower() if text.isupper() else text), path
 
 
-def _transcripts(folder: Path) -> list[Path]:
-    # From the chapter's own folder up to the folder that holds LibriSpeech/: never a whole disk.
-    for depth in range(5):
-        found = sorted(folder.glob("*/" * depth + "*.trans.txt"))
-        if found:
-            return found
-    return []
+def speaker_name(label: str | None, *, corpus: str, clip_id: str) -> str:
+    """Return `Clip.speaker`: in each clip that names nobody there speaks somebody else, for all we know."""
+    label = " ".join((label or "").split())
+    return f"{corpus}-{label}" if label else f"{corpus}-unknown-{clip_id}"
+
+
+def is_unknown_speaker(clip: Clip) -> bool:
+    """Return whether the corpus does not say who speaks this clip."""
+    return clip.speaker == f"{clip.corpus}-unknown-{clip.id}"
+
+
+def lines_of(file: Path) -> Iterator[tuple[int, str]]:
+    """Return (line number, line) of every line that is not blank, one at a time."""
+    number, n_bytes = 0, 0
+    try:
+        with file.open("rb") as stream:
+            # Not splitlines(): it would also cut at rare characters that can stand inside a transcript.
+            for line in stream:
+                text = line.decode("utf-8").removeprefix("\ufeff" if n_bytes == 0 else "")
+                n_bytes += len(line)
+                for part in re.split("\r\n|\r|\n", text.removesuffix("\n").removesuffix("\r")):
+                    number += 1
+                    if part.strip():
+                        yield number, part
+    except UnicodeDecodeError as error:
+        raise CorpusError(
+            f"{file} is not UTF-8 (byte {n_bytes + error.start}). Save it as UTF-8 in your editor and try "
+            "again."
+        ) from error
+    except OSError as error:
+        raise CorpusError(f"Cannot read {file}: {error.strerror}. Check that it is there.") from error
 
 
 def read_lines(file: Path) -> list[tuple[int, str]]:
     """Return (line number, line) of every line that is not blank."""
-    try:
-        text = file.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CorpusError(
-            f"{file} is not UTF-8 (byte {error.start}). Save it as UTF-8 in your editor and try again."
-        ) from error
-    except OSError as error:
-        raise CorpusError(f"Cannot read {file}: {error.strerror}. Check that it is there.") from error
-    # Not splitlines(): it would also cut at rare characters that can stand inside a transcript.
-    return [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
+    return list(lines_of(file))
 
 
-def _lj_rows(file: Path) -> Iterator[tuple[str, str]]:
-    for number, line in read_lines(file):
-        fields = line.split("|")  # not the csv module: quotes in LJ Speech are part of the text
-        if len(fields) not in (2, 3):
-            raise CorpusError(
-                f"Line {number} of {file} has {len(fields)} fields, expected `id|text` or "
-                f"`id|text|normalised text`: {line[:60]!r}. Correct the line."
-            )
-        written, spoken = fields[1], fields[-1]
-        yield _without_suffix(fields[0]), spoken if spoken.strip() else written
-
-
-def _headed_rows(file: Path, required: str) -> list[dict[str, str]]:
-    (_, header), *lines = read_lines(file) or [(1, "")]
-    names = [name.strip().lower() for name in header.split("|")]
-    if required not in names:
-        raise CorpusError(f"The first line of {file} names {names}, expected a field {required!r}. Add it.")
-    rows = []
-    for number, line in lines:
-        fields = [field.strip() for field in line.split("|")]
-        if len(fields) != len(names):
-            raise CorpusError(
-                f"Line {number} of {file} has {len(fields)} fields, expected {len(names)} as in its "
-                f"first line: {line[:60]!r}. Correct the line."
-            )
-        rows.append(dict(zip(names, fields, strict=True)))
-    return rows
-
-
-def _usable(
-    rows: Iterator[tuple[str, str]], audio: dict[str, Path], skipped: Skipped
-) -> Iterator[tuple[str, str]]:
-    seen = set()
-    for name, text in rows:
-        if name in seen:
-            skipped.setdefault("id given twice", []).append(name)
-        elif not fold_text(text):
-            skipped.setdefault("empty transcript", []).append(name)
-        elif name not in audio:
-            skipped.setdefault("audio file missing", []).append(name)
-        else:
-            seen.add(name)
-            text = " ".join(text.split())
-            yield name, text.lower() if text.isupper() else text
-
-
-def _audio_by_id(folder: Path) -> dict[str, Path]:
-    if not folder.is_dir():
-        return {}
-    files = [file for file in folder.iterdir() if file.suffix.lower() in AUDIO_SUFFIXES]
-    # Where one clip is there in two formats, the earlier suffix wins, on every machine.
-    files.sort(key=lambda file: AUDIO_SUFFIXES.index(file.suffix.lower()), reverse=True)
-    return {file.stem: file for file in files}
-
-
-def _without_suffix(name: str) -> str:
+def without_suffix(name: str) -> str:
+    """Return a file name without the suffix of an audio format; other dots stay."""
     name = name.strip()
     stem, dot, suffix = name.rpartition(".")
     return stem if dot and f".{suffix.lower()}" in AUDIO_SUFFIXES else name
