@@ -19,7 +19,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import matplotlib.pyplot as plt
 import numpy as np
-from train_weights import corpora
+from train_weights import STAGES, corpora, stage_folder
 
 from tinyclone.durations import load_alignments
 from tinyclone.features import Features, prepare
@@ -81,9 +81,8 @@ def main() -> None:
         features += prepare(clips, arguments.run / "features")
     folder = shipped_folder()
     folder.mkdir(exist_ok=True)
-    polished = arguments.run / "polished"
-    last = polished if polished.is_dir() else arguments.run
-    save_cloner(folder / "cloner.npz", load_cloner(last / "cloner.npz"))
+    stages = [one for one in (stage_folder(arguments.run, name) for name in STAGES) if one.is_dir()]
+    save_cloner(folder / "cloner.npz", load_cloner(stages[-1] / "cloner.npz"))
     cloner = load_cloner(folder / "cloner.npz")
     sex = sex_of_readers(arguments.data)
     names = {name: name for name in SOURCES}
@@ -102,8 +101,7 @@ def main() -> None:
         print(f"{name}: {len(clips[::step])} recordings, {source}")
     save_voices(folder / "voices.npz", voices)
     write_checksums(folder)
-    logs = [stage / "log.csv" for stage in (arguments.run, polished) if stage.is_dir()]
-    draw_curves(logs, folder / "curves.png")
+    draw_curves([stage / "log.csv" for stage in stages], folder / "curves.png")
     print(f"{sum(path.stat().st_size for path in folder.glob('*.npz')) / 1e6:.1f} MB in {folder}")
 
 

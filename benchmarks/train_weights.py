@@ -1,17 +1,18 @@
 """Train the weights that come with tinyclone, from the recordings to the checkpoint.
 
-Run it again after an interruption: features, alignment and training all go on where they stopped.
+Run a stage again after an interruption: it goes on where it stopped. Each stage starts from the one before.
 
-    python benchmarks/train_weights.py --data ../shared/data --run runs/shipped
-    python benchmarks/train_weights.py --run runs/shipped --polish --epochs 7   # then: clear speech
+    python benchmarks/train_weights.py --data ../shared/data --run runs/shipped    # the first, `base`
+    python benchmarks/train_weights.py --run runs/shipped --stage clear            # for clear words
+    python benchmarks/train_weights.py --run runs/shipped --stage sharp            # with a discriminator
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections import defaultdict
+from dataclasses import dataclass, field
 from pathlib import Path
 
 os.environ.setdefault("KERAS_BACKEND", "jax")
@@ -27,10 +28,30 @@ from tinyclone.training import Auditions, train_cloner
 # The single speakers must be clear, the readers give many good voices, the learners of English
 # (whose words are often mispronounced) only more voices.
 CORPUS_WEIGHTS = {"kathleen": 1.0, "ljspeech": 2.0, "librispeech": 2.0, "speechocean762": 0.6}
-# The last steps are for clear words: hardly any learners, few perturbed copies.
-POLISH_WEIGHTS = {"kathleen": 1.0, "ljspeech": 2.0, "librispeech": 2.0, "speechocean762": 0.1}
-POLISH_PSEUDO_SPEAKER_WEIGHT = 0.15
+# The later stages are for clear words: few learners, few perturbed copies.
+CLEAR_WEIGHTS = {**CORPUS_WEIGHTS, "speechocean762": 0.25}
+STEPS_OF_AN_EPOCH = 250
 CLIPS_OF_EACH_LEARNER = 8
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A training of its own: what it starts from, and how long and from what it learns."""
+
+    before: str | None
+    epochs: int
+    learning_rate: float
+    seed: int
+    weights: dict[str, float] = field(default_factory=lambda: CLEAR_WEIGHTS)
+    pseudo_speaker_weight: float = 0.25
+    trainer_options: dict = field(default_factory=dict)
+
+
+STAGES = {
+    "base": Stage(None, 38, 1e-3, seed=0, weights=CORPUS_WEIGHTS, pseudo_speaker_weight=0.5),
+    "clear": Stage("base", 24, 5e-4, seed=1),
+    "sharp": Stage("clear", 5, 3e-4, seed=2, trainer_options={"adversarial_weight": 0.25}),
+}
 AUDITION_TEXTS = (
     "The quick answer is that nobody knew where the boat had gone.",
     "Would you like seven cups of tea, or is one enough?",
@@ -52,15 +73,21 @@ def corpora(data: Path) -> list[tuple[list[Clip], list[Clip], int]]:
     return parts
 
 
+def stage_folder(run: Path, stage: str) -> Path:
+    """Return where a stage of a run leaves its checkpoints."""
+    return run if stage == "base" else run / stage
+
+
 def main() -> None:
-    """Run the recipe."""
+    """Run a stage of the recipe."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the corpora")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
-    parser.add_argument("--epochs", type=int, default=38, help="epochs of --steps steps")
-    parser.add_argument("--polish", action="store_true", help="go on from a finished run, into RUN/polished")
-    parser.add_argument("--steps", type=int, default=250, help="steps in an epoch")
+    parser.add_argument("--stage", choices=STAGES, default="base", help="part of the recipe")
+    parser.add_argument("--epochs", type=int, help=f"epochs of {STEPS_OF_AN_EPOCH} steps")
     arguments = parser.parse_args()
+    stage = STAGES[arguments.stage]
+    epochs = arguments.epochs or stage.epochs
 
     training, held_out = [], []
     for train_clips, held_out_clips, copies in corpora(arguments.data):
@@ -79,10 +106,10 @@ def main() -> None:
         aligned.alignments,
         config=config,
         speakers=speakers,
-        steps=arguments.epochs * arguments.steps,
-        weights=POLISH_WEIGHTS if arguments.polish else CORPUS_WEIGHTS,
-        pseudo_speaker_weight=POLISH_PSEUDO_SPEAKER_WEIGHT if arguments.polish else 0.5,
-        seed=int(arguments.polish),
+        steps=epochs * STEPS_OF_AN_EPOCH,
+        weights=stage.weights,
+        pseudo_speaker_weight=stage.pseudo_speaker_weight,
+        seed=stage.seed,
     )
     validation = BatchSequence(
         held_out, aligned.alignments, config=config, speakers=speakers, steps=12, spelled_share=0.0, seed=1
@@ -91,18 +118,16 @@ def main() -> None:
     print(f"{len(speakers)} voices, {minutes:.0f} minutes; {held_out_minutes:.0f} minutes held out")
     references = {one.corpus: one.mel[:600] for one in held_out}
     auditions = Auditions(arguments.run / "auditions", references=references, texts=AUDITION_TEXTS, every=5)
-    stage = {"learning_rate": 1e-3}
-    if arguments.polish:
-        state = json.loads((arguments.run / "state.json").read_text())
-        stage = {"learning_rate": 3e-4, "initial_weights": arguments.run / state["weights"]}
     train_cloner(
-        arguments.run / "polished" if arguments.polish else arguments.run,
+        stage_folder(arguments.run, arguments.stage),
         batches,
         config=config,
-        epochs=arguments.epochs,
+        epochs=epochs,
         validation=validation,
+        initial_weights=stage.before and stage_folder(arguments.run, stage.before) / "cloner.npz",
+        learning_rate=stage.learning_rate,
         callbacks=[auditions],
-        **stage,
+        trainer_options=stage.trainer_options,
     )
 
 

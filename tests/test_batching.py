@@ -171,7 +171,7 @@ def test_clips_without_a_reference_or_an_alignment_are_left_out():
     assert len(lonely[0].mel) < 2 * SHORTEST_REFERENCE
     pair = [numbered_clip(number) for number in (1, 2, 3)]
     batches = batches_of([lonely, *pair])
-    assert "ben" not in {batches.features[one.clip].speaker for bucket in batches.buckets for one in bucket}
+    assert "ben" not in {batches.features[one.clip].speaker for one in batches.examples()}
     with pytest.raises(CorpusError, match="None of 1 clips can be trained on"):
         batches_of([lonely])
     with pytest.raises(CorpusError, match="each needs an alignment"):
@@ -180,12 +180,81 @@ def test_clips_without_a_reference_or_an_alignment_are_left_out():
 
 def test_every_clip_of_a_speaker_with_several_is_used():
     batches = batches_of([numbered_clip(number) for number in (0, 1, 2)])
-    assert {one.clip for bucket in batches.buckets for one in bucket} == {0, 1, 2}
+    assert {one.clip for one in batches.examples()} == {0, 1, 2}
 
 
 def test_seconds_count_the_speech_of_all_pieces():
     clips = mixed_clips()[3:4]
     assert batches_of(clips).seconds == pytest.approx(len(clips[0][0].mel) * 256 / 16000)
+
+
+def test_speakers_are_numbered_in_order_unless_told_otherwise():
+    batches = batches_of(mixed_clips(), speakers=None)
+    assert batches.speaker_number == {"ann": 0, "ann@0.900": 1, "ben": 2}
+
+
+def test_clips_longer_than_allowed_are_left_out():
+    clips = [numbered_clip(number) for number in range(3)]
+    clips += [numbered_clip(number, text=LONG_TEXT, seed=number) for number in (3, 4)]
+    longest_sec = len(clips[0][0].mel) / 62.5
+    batches = batches_of(clips, max_seconds=longest_sec)
+    assert {one.clip for one in batches.examples()} == {0, 1, 2}
+    with pytest.raises(CorpusError, match="None of 5 clips"):
+        batches_of(clips, max_seconds=longest_sec - 0.01)
+
+
+def test_other_buckets_give_other_shapes():
+    batches = batches_of(mixed_clips(), buckets=((64, 40, 3), (128, 60, 2)), steps=20)
+    shapes = {batches[index][1]["mel"].shape[:2] for index in range(20)}
+    assert shapes == {(3, 64), (2, 128)}
+    assert all(one.end - one.start <= 128 and one.n_tokens <= 60 for one in batches.examples())
+
+
+def test_the_pieces_of_many_clips_stay_small_in_memory():
+    class Counted(list):
+        """A list that counts how often a clip is asked for by number."""
+
+        asked = 0
+
+        def __getitem__(self, index):
+            self.asked += 1
+            return super().__getitem__(index)
+
+    clips = [numbered_clip(number % 9, seed=number, text=LONG_TEXT) for number in range(30)]
+    clips = [(Features(**{**vars(one), "id": str(place)}), other) for place, (one, other) in enumerate(clips)]
+    features = Counted(one for one, _ in clips)
+    alignments = {(one.id, one.speaker): alignment for one, alignment in clips}
+    batches = BatchSequence(features, alignments, config=SMALL, speakers=["ann"], steps=1)
+    assert features.asked == 0
+    pieces = sum(map(len, batches.buckets))
+    assert pieces > 30 and sum(bucket.nbytes for bucket in batches.buckets) == 24 * pieces
+
+
+def test_the_fingerprint_tells_data_and_choices_apart():
+    same = batches_of(mixed_clips()).fingerprint
+    assert batches_of(mixed_clips(), first_step=3).fingerprint == same
+    others = [
+        batches_of(mixed_clips()[:-1]),
+        batches_of(mixed_clips(), seed=1),
+        batches_of(mixed_clips(), spelled_share=0.5),
+        batches_of(mixed_clips(), pseudo_speaker_weight=0.1),
+        batches_of(mixed_clips(), buckets=((64, 40, 3), (128, 60, 2))),
+    ]
+    assert len({same, *(one.fingerprint for one in others)}) == 6
+
+
+def test_the_clips_of_a_step_are_named_and_the_broken_among_them():
+    clips = mixed_clips()
+    clips[1][0].mel[0, 40] = np.nan
+    batches = batches_of(clips, steps=30)
+    found = set()
+    for step in range(30):
+        inputs, targets = batches[step]
+        names, broken = batches.clips_of_step(step)
+        numbers = {numbers_in(mel, mask)[0][0] for mel, mask in zip(targets["mel"], inputs["frame_mask"])}
+        assert names == sorted(f"clip {number} ({clips[number][0].speaker})" for number in numbers)
+        found |= set(broken)
+    assert found == {"clip 1 (ann)"}
 
 
 # --- how often what is drawn
@@ -210,9 +279,8 @@ def test_clips_are_drawn_as_their_weights_ask():
     ]
     batches = batches_of(clips, weights={"clear": 3.0}, pseudo_speaker_weight=0.5)
     weight = np.zeros(6)
-    for bucket in batches.buckets:
-        for piece in bucket:
-            weight[piece.clip] += (3.0, 1.0, 1.5)[piece.clip // 2]
+    for piece in batches.examples():
+        weight[piece.clip] += (3.0, 1.0, 1.5)[piece.clip // 2]
     share = drawn_share(batches, draws=150)
     np.testing.assert_allclose(share, weight / weight.sum(), atol=0.03)
 
@@ -221,8 +289,8 @@ def test_a_long_piece_is_drawn_as_often_as_a_short_one():
     texts = ["The cat sat."] * 3 + [LONG_TEXT[:90]] * 3
     clips = [numbered_clip(number, text=text, frames_per_token=5) for number, text in enumerate(texts)]
     batches = batches_of(clips)
-    pieces = np.bincount([one.clip for bucket in batches.buckets for one in bucket], minlength=6)
-    assert sum(bool(bucket) for bucket in batches.buckets) > 1
+    pieces = np.bincount([one.clip for one in batches.examples()], minlength=6)
+    assert sum(len(bucket) > 0 for bucket in batches.buckets) > 1
     np.testing.assert_allclose(drawn_share(batches, draws=150), pieces / pieces.sum(), atol=0.035)
 
 

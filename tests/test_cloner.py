@@ -36,6 +36,7 @@ def made_inputs(random: np.random.Generator, *, tokens: int = 9, frames: int = 3
         "tokens": random.integers(1, 107, (1, tokens)).astype(np.int32),
         "prosody": random.normal(size=(1, tokens, 3)).astype(np.float32),
         "reference": random.normal(-5, 2, (1, 64, 80)).astype(np.float32),
+        "pitch_row": random.integers(100, 400, (1, frames)).astype(np.int32),
         **{name: value[None] for name, value in layout.items()},
     }
 
@@ -64,7 +65,7 @@ def test_padding_changes_nothing(cloner):
     padded = dict(inputs)
     for name, extra in (("tokens", 7), ("prosody", 7)):
         padded[name] = np.pad(inputs[name], [(0, 0), (0, extra)] + [(0, 0)] * (inputs[name].ndim - 2))
-    for name in ("frame_tokens", "frame_positions", "frame_mask"):
+    for name in ("frame_tokens", "frame_positions", "frame_mask", "pitch_row"):
         padded[name] = np.pad(inputs[name], [(0, 0), (0, 21)] + [(0, 0)] * (inputs[name].ndim - 2))
     plain, longer = (
         {name: np.asarray(value) for name, value in cloner(one).items()} for one in (inputs, padded)
@@ -83,6 +84,7 @@ def test_every_input_is_heard(cloner):
         "reference": inputs["reference"][:, ::-1] + random.normal(size=80).astype(np.float32),
         "prosody": inputs["prosody"] + 1,
         "frame_positions": inputs["frame_positions"] * 2,
+        "pitch_row": inputs["pitch_row"] + 40,
     }
     for name, value in changes.items():
         changed = np.asarray(cloner({**inputs, name: value})["mel"])
@@ -131,7 +133,10 @@ def test_a_voice_speaks_with_the_spectrum_of_its_recording():
 
     cloner = Cloner(SMALL).build_all()
     # A spectrum as smooth as that of speech.
-    cloner.decoder.mel.kernel.assign(np.random.default_rng(0).normal(size=(16, 1)) * np.full((1, 80), 0.1))
+    cloner.decoder.envelope.kernel.assign(
+        np.random.default_rng(0).normal(size=(16, 1)) * np.full((1, 80), 0.1)
+    )
+    cloner.decoder.depth.kernel.assign(np.zeros((16, 80)))
     random = np.random.default_rng(5)
     colour = np.sin(np.arange(80) / 12) - 5
     mel = (colour + random.normal(size=(300, 80)) * 0.5 + random.normal(size=(300, 1))).astype(np.float32)
@@ -168,7 +173,7 @@ sys.path.insert(0, {tests!r})
 from made_corpus import SMALL, made_corpus
 from tinyclone.batching import BatchSequence
 from tinyclone.cloner import Cloner
-from tinyclone.training import ClonerTrainer
+from tinyclone.trainer import ClonerTrainer
 import dataclasses
 
 config = dataclasses.replace(SMALL, dropout=0.0)
@@ -216,7 +221,7 @@ def test_it_learns_one_clip_by_heart():
 
     from tinyclone.batching import BatchSequence
     from tinyclone.cloner import Cloner
-    from tinyclone.training import ClonerTrainer
+    from tinyclone.trainer import ClonerTrainer
 
     keras.utils.set_random_seed(0)
     config = dataclasses.replace(SMALL, dropout=0.0, text_channels=32, decoder_channels=32)

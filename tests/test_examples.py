@@ -9,7 +9,7 @@ from made_corpus import SMALL
 from tinyclone.config import ClonerConfig
 from tinyclone.durations import Alignment
 from tinyclone.errors import CorpusError
-from tinyclone.examples import cut_examples, spell, token_prosody
+from tinyclone.examples import cut_examples, spell, token_prosody, words_of
 from tinyclone.features import Features
 from tinyclone.text import PAUSES, Word, parse, word_symbols
 
@@ -51,15 +51,16 @@ def test_pieces_cover_the_clip_and_none_is_too_long(seed, max_frames):
     pieces = cut_examples(0, one, alignment, max_frames=max_frames)
     assert [piece.start for piece in pieces] == [0, *(piece.end for piece in pieces[:-1])]
     assert pieces[-1].end == len(one.mel)
-    assert sum((piece.words for piece in pieces), ()) == one.words
-    assert pieces[0].edges[0] == alignment.durations[0] and pieces[-1].edges[1] == alignment.durations[-1]
+    fetched = [words_of(piece, one, alignment) for piece in pieces]
+    assert sum((words for words, _, _ in fetched), ()) == one.words
+    assert fetched[0][2][0] == alignment.durations[0] and fetched[-1][2][1] == alignment.durations[-1]
     assert len(pieces) == 1 if max_frames > len(one.mel) else len(pieces) > len(one.mel) / max_frames
-    for piece in pieces:
+    for piece, (words, word_durations, edges) in zip(pieces, fetched):
         assert 0 < piece.end - piece.start <= max_frames
-        durations = np.concatenate(piece.word_durations)
-        assert durations.sum() + sum(piece.edges) == piece.end - piece.start
-        assert len(durations) + 2 == piece.n_tokens == len(word_symbols(piece.words))
-    inner = [duration for piece in pieces for durations in piece.word_durations for duration in durations]
+        durations = np.concatenate(word_durations)
+        assert durations.sum() + sum(edges) == piece.end - piece.start
+        assert len(durations) + 2 == piece.n_tokens == len(word_symbols(words))
+    inner = [duration for _, durations, _ in fetched for word in durations for duration in word]
     np.testing.assert_array_equal(inner, alignment.durations[1:-1])
 
 
@@ -68,9 +69,11 @@ def test_a_cut_falls_in_the_longest_pause_of_the_second_half():
     pauses = [9, 1, 2, 7, 3, 1, 1, 1]
     durations = [0, *(frames for pause in pauses for frames in (10, pause)), 0]
     one = Features("clip", "ann", "made", "", words, np.zeros((sum(durations), 80)), np.zeros(sum(durations)))
-    pieces = cut_examples(3, one, Alignment(np.array(durations), 1.0), max_frames=75)
+    alignment = Alignment(np.array(durations), 1.0)
+    pieces = cut_examples(3, one, alignment, max_frames=75)
     # 75 frames hold the words a to e; of the pauses after c, d and e, the one after d is the longest.
-    assert ["".join(word.spelling for word in piece.words) for piece in pieces] == ["abcd", "efgh"]
+    texts = ["".join(word.spelling for word in words_of(piece, one, alignment)[0]) for piece in pieces]
+    assert texts == ["abcd", "efgh"]
     assert [(piece.start, piece.end) for piece in pieces] == [(0, 59), (59, 105)]
     assert {piece.clip for piece in pieces} == {3}
 
@@ -85,15 +88,20 @@ def test_a_word_that_is_too_long_is_left_out_and_the_others_keep_their_frames(pl
         **{**vars(one), "mel": np.zeros((durations.sum(), 80)), "pitch_hz": np.zeros(durations.sum())}
     )
     pieces = cut_examples(0, grown, Alignment(durations, 1.0), max_frames=100)
-    kept = [word.spelling for piece in pieces for word in piece.words]
+    kept = [word.spelling for piece in pieces for word in one.words[piece.first_word : piece.end_word]]
     assert kept == [word.spelling for index, word in enumerate(one.words) if index != place]
     frame_ends = np.cumsum(durations)
     for piece in pieces:
-        first = kept.index(piece.words[0].spelling)
-        first += first >= place
+        first = piece.first_word
         before = 0 if first == 0 else ends[first - 1] - 1
         start = 0 if first == 0 else frame_ends[before]
         assert piece.start == start and piece.end - piece.start <= 100
+
+
+def test_a_piece_is_six_numbers():
+    one, alignment = numbered_clip(0, text=LONG_TEXT, seed=3)
+    for piece in cut_examples(5, one, alignment, max_frames=100):
+        assert [type(value) for value in vars(piece).values()] == [int] * 6
 
 
 def test_an_alignment_of_other_features_is_refused():

@@ -25,10 +25,11 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 # A module may import from its own floor and from lower ones, never in a circle.
 FLOORS = {
     0: ["config", "errors"],
-    1: ["abbreviations", "number_words", "normalisation", "pronunciation", "text"]
+    1: ["worker_processes", "abbreviations", "number_words", "normalisation", "pronunciation", "text"]
     + ["array_files", "sound_files", "audio", "reference", "mel", "pitch", "griffin_lim"],
     2: ["layouts", "transcript_tables", "layout_readers", "corpora", "inspection"]
     + ["public_corpora", "archives", "transfers", "downloads"]
+    + ["clip_features", "feature_shards", "feature_cache", "corpus_report"]
     + ["features", "feature_store", "durations", "examples", "framing", "equaliser", "excitation"]
     + ["pulses", "recordings"],
     3: ["phone_models", "alignment", "encoders", "variance", "cloner", "discriminator", "vocoder", "papers"]
@@ -42,11 +43,13 @@ FLOORS = {
         "training",
         "callbacks",
         "checkpoints",
+        "training_data",
         "presets",
         "distribution",
         "pretrained",
     ],
-    5: ["voice", "synthesis", "confidence", "word_errors", "evaluation", "exercises", "finetuning"],
+    5: ["voice", "synthesis", "confidence", "word_errors", "evaluation", "exercises", "finetuning"]
+    + ["speaker_clips", "speaker_quality"],
     6: ["plots", "widgets", "demo", "doctor", "cli", "commands_corpora", "commands_training"],
 }
 FLOOR_OF = {name: floor for floor, names in FLOORS.items() for name in names}

@@ -25,6 +25,8 @@ from tinyclone.phone_models import (
 )
 from tinyclone.text import Word, word_symbols
 
+CLIPS_AT_ONCE = 128
+
 
 @numba.njit(cache=True)
 def best_path(scores: np.ndarray, optional: np.ndarray, repeatable: np.ndarray) -> np.ndarray:
@@ -173,6 +175,7 @@ def align_corpus(
     classifier_steps: int = 400,
     lowest_score: float = 0.25,
     seed: int = 0,
+    most_frames: int | None = None,
 ) -> CorpusAlignment:
     """Align every clip of a corpus, learning from that corpus alone.
 
@@ -188,6 +191,9 @@ def align_corpus(
         Clips whose mean score is lower are rejected: a wrong transcript, or noise.
     seed : int
         Of the classifier's weights and windows.
+    most_frames : int, optional
+        Learn from so many frames at most, of clips from all over the corpus, and align the others with
+        what was learned: memory then stays bounded. An hour takes about 200 MB.
 
     Returns
     -------
@@ -200,35 +206,48 @@ def align_corpus(
     Lesson: lessons/03_alignment.ipynb
     """
     result = CorpusAlignment()
-    usable = []
-    for one in features:
+    usable: dict[int, tuple[str, str]] = {}
+    n_frames = 0
+    for place, one in enumerate(features):
         states = _states(one.words)
         if (~states.optional).sum() > len(one.mel):
             needs = f"{(~states.optional).sum()} frames that its text needs"
             result.rejected[one.id, one.speaker] = f"{len(one.mel)} frames are fewer than the {needs}"
         else:
-            usable.append(one)
+            usable[place] = one.id, one.speaker
+            n_frames += len(one.mel)
     if not usable:
         return result
-    labels = [flat_start(one.mel, one.words) for one in usable]
-    frames = [cepstra(one.mel) for one in usable]
-    gaussian = GaussianScorer()
+    every = 1 if most_frames is None else max(1, -(-n_frames // most_frames))
+    taught = list(usable)[::every]
+    lesson = [features[place] for place in taught]
+    labels = [flat_start(one.mel, one.words) for one in lesson]
+    frames = [cepstra(one.mel) for one in lesson]
+    scorer, look = GaussianScorer(), cepstra
     for number in range(gaussian_rounds):
-        gaussian.fit(frames, labels)
-        alignments, labels = _realign(usable, gaussian.score(frames), labels, result, f"round {number + 1}")
+        scorer.fit(frames, labels)
+        alignments, labels = _realign(lesson, scorer.score(frames), labels, result, f"round {number + 1}")
     if classifier_rounds:
-        frames = [level(one.mel) for one in usable]
-        classifier = ConvolutionScorer(n_mels=usable[0].mel.shape[1], seed=seed)
+        scorer, look = ConvolutionScorer(n_mels=lesson[0].mel.shape[1], seed=seed), level
+        frames = [level(one.mel) for one in lesson]
     for number in range(classifier_rounds):
-        classifier.fit(frames, labels, steps=classifier_steps if number == 0 else classifier_steps // 2)
+        scorer.fit(frames, labels, steps=classifier_steps if number == 0 else classifier_steps // 2)
         name = f"classifier round {number + 1}"
-        alignments, labels = _realign(usable, classifier.score(frames), labels, result, name)
-    for one, alignment in zip(usable, alignments):
+        alignments, labels = _realign(lesson, scorer.score(frames), labels, result, name)
+    aligned = dict(zip(taught, alignments))
+    others = [place for place in usable if place not in aligned]
+    for start in range(0, len(others), CLIPS_AT_ONCE):
+        places = others[start : start + CLIPS_AT_ONCE]
+        clips = [features[place] for place in places]
+        scores = scorer.score([look(one.mel) for one in clips])
+        aligned |= {place: align_clip(score, one.words) for place, one, score in zip(places, clips, scores)}
+    for place, key in usable.items():
+        alignment = aligned[place]
         if classifier_rounds and alignment.score < lowest_score:
             reason = f"score {alignment.score:.2f} is below {lowest_score}: wrong text or noise?"
-            result.rejected[one.id, one.speaker] = reason
+            result.rejected[key] = reason
         else:
-            result.alignments[one.id, one.speaker] = alignment
+            result.alignments[key] = alignment
     return result
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from tinyclone import __version__
-from tinyclone.commands_corpora import fetch_command
+from tinyclone.commands_corpora import fetch_command, inspect_command, prepare_command
+from tinyclone.commands_training import finetune_command, train_command
 from tinyclone.errors import AudioError, TinycloneError, VoiceError
 
 if TYPE_CHECKING:
@@ -189,7 +190,8 @@ def demo_command(folder: Path) -> None:
     run_demo(folder, say=click.echo)
 
 
-commands.add_command(fetch_command)
+for command in (fetch_command, inspect_command, prepare_command, train_command, finetune_command):
+    commands.add_command(command)
 
 
 def find_voice(name_or_file: str, *, consent: str | None = None, cloner: Cloner | None = None) -> Voice:

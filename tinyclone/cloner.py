@@ -17,6 +17,7 @@ from keras import layers, ops
 from tinyclone.config import ClonerConfig
 from tinyclone.encoders import ConvolutionBlock, ReferenceEncoder, TextEncoder
 from tinyclone.equaliser import SENTENCES, equaliser
+from tinyclone.excitation import harmonics_table, predicted_contour, table_rows
 from tinyclone.framing import frame_layout, reference_crops
 from tinyclone.text import PAUSES, SYMBOLS, encode
 from tinyclone.variance import VarianceAdaptor, beside
@@ -27,6 +28,8 @@ FRAME_STEP = 128
 # by half its variance, which on held-out clips was 0.19.
 DURATION_CORRECTION = np.exp(0.19 / 2)
 SHORTEST_PHONE_FRAMES = 2
+# Four seconds: an untrained network predicts anything, and its speech must still fit into memory.
+LONGEST_TOKEN_FRAMES = 250
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,10 @@ class Prediction:
 
 
 class MelDecoder(layers.Layer):
-    """States, voiceprint and position on every frame to mels, by dilated convolutions.
+    """States, voiceprint, position and harmonics on every frame to mels, by dilated convolutions.
+
+    Where the harmonics stand follows from the pitch, so they are drawn beforehand and the network says
+    how strongly each band shows them: left to itself, a network that averages draws none.
 
     Notes
     -----
@@ -76,14 +82,18 @@ class MelDecoder(layers.Layer):
             )
             for dilation in config.decoder_dilations
         ]
-        self.mel = layers.Dense(config.audio.n_mels)
+        self.envelope = layers.Dense(config.audio.n_mels)
+        self.depth = layers.Dense(config.audio.n_mels)
+        self.harmonics = harmonics_table(config.audio)
 
-    def call(self, frame_states, positions, mask, voiceprint, training=False):
-        """Return normalised mels (B, F, M) from states (B, F, C) and positions (B, F, 3)."""
-        x = self.entry(beside(ops.concatenate([frame_states, positions], axis=-1), voiceprint))
+    def call(self, frame_states, positions, pitch_row, mask, voiceprint, training=False):
+        """Return normalised mels (B, F, M) from states (B, F, C), positions (B, F, 3), pitch rows (B, F)."""
+        table = ops.convert_to_tensor(self.harmonics, dtype=self.compute_dtype)
+        harmonics = ops.take(table, pitch_row, axis=0)  # (B, F, M)
+        x = self.entry(beside(ops.concatenate([frame_states, positions, harmonics], axis=-1), voiceprint))
         for block in self.blocks:
             x = block(x, mask, voiceprint, training=training)
-        return self.mel(x) * mask
+        return (self.envelope(x) + self.depth(x) * harmonics) * mask
 
 
 class _Reader(keras.Model):
@@ -137,6 +147,7 @@ class Cloner(keras.Model):
                 "frame_tokens": np.zeros((1, 16), np.int32),
                 "frame_positions": np.zeros((1, 16, 3), np.float32),
                 "frame_mask": np.ones((1, 16), np.float32),
+                "pitch_row": np.zeros((1, 16), np.int32),
                 "prosody": np.zeros((1, 8, 3), np.float32),
                 "reference": np.zeros((1, 16, self.config.audio.n_mels), np.float32),
             }
@@ -151,6 +162,7 @@ class Cloner(keras.Model):
         inputs : dict
             ``tokens`` (B, T) int; ``frame_tokens`` (B, F) int, the token of each frame;
             ``frame_positions`` (B, F, 3), see `frame_layout`; ``frame_mask`` (B, F), 0 on padding;
+            ``pitch_row`` (B, F) int, see `tinyclone.excitation.table_rows`;
             ``prosody`` (B, T, 3), normalised pitch, share of voiced frames, normalised energy;
             ``reference`` (B, R, M), natural-log mel of another clip of the speaker.
 
@@ -163,7 +175,9 @@ class Cloner(keras.Model):
         states, variances = _read(self, inputs["tokens"], voiceprint, training=training)
         states = self.variance_adaptor.add(states, inputs["prosody"])
         mel = self._speak(states, voiceprint, inputs, training=training)
-        return {"mel": mel, "variances": variances, "voiceprint": voiceprint}
+        outputs = {"mel": mel, "variances": variances, "voiceprint": voiceprint}
+        # Losses add up many small numbers, for which half precision is too coarse.
+        return {name: ops.cast(value, "float32") for name, value in outputs.items()}
 
     @cached_property
     def _reader(self) -> _Reader:
@@ -173,7 +187,8 @@ class Cloner(keras.Model):
         # The length regulator: each frame takes the state of its token.
         frames = ops.take_along_axis(states, ops.expand_dims(inputs["frame_tokens"], -1), axis=1)  # (B, F, C)
         mask = ops.expand_dims(inputs["frame_mask"], -1)
-        return self.decoder(frames, inputs["frame_positions"], mask, voiceprint, training=training)
+        steer = (inputs["frame_positions"], inputs["pitch_row"], mask, voiceprint)
+        return self.decoder(frames, *steer, training=training)
 
     def _normalise(self, mel):
         return (mel - self.config.mel_mean) / self.config.mel_std
@@ -234,7 +249,8 @@ class Cloner(keras.Model):
         states, variances = self._reader.predict_on_batch((padded, encoded[None]))
         log_duration, pitch, voicing, energy = variances[0, :n_tokens].T
         pause = np.isin(np.asarray(SYMBOLS)[tokens], list(PAUSES))
-        frames = np.expm1(np.maximum(log_duration, 0)) * DURATION_CORRECTION / speed
+        log_duration = np.clip(log_duration, 0, np.log1p(LONGEST_TOKEN_FRAMES))
+        frames = np.expm1(log_duration) * DURATION_CORRECTION / speed
         shortest = max(1, round(SHORTEST_PHONE_FRAMES / speed))
         durations = np.round(np.where(pause, frames, np.maximum(frames, shortest))).astype(np.int32)
         if not durations.any():
@@ -245,6 +261,10 @@ class Cloner(keras.Model):
         prosody[0, :n_tokens] = np.stack([pitch * voiced_share, voiced_share, energy], axis=1)
         states = self.variance_adaptor.add(ops.convert_to_tensor(states), ops.convert_to_tensor(prosody))
         layout = frame_layout(durations, n_frames=_round_up(int(durations.sum()), FRAME_STEP))
+        log_pitch = pitch * config.pitch_std + config.pitch_mean
+        contour = predicted_contour(log_pitch, voiced_share, durations, log_pitch_if_none=config.pitch_mean)
+        layout["pitch_row"] = np.zeros(len(layout["frame_mask"]), np.int32)
+        layout["pitch_row"][: len(contour)] = table_rows(contour)
         inputs = {name: ops.convert_to_tensor(value[None]) for name, value in layout.items()}
         voice = ops.convert_to_tensor(encoded[None])
         mel = ops.convert_to_numpy(self._speak(states, voice, inputs))[0, : durations.sum()]
@@ -252,9 +272,7 @@ class Cloner(keras.Model):
         return Prediction(
             mel=np.maximum(scale * (mel * config.mel_std + config.mel_mean) + offset, quietest),
             durations=durations,
-            pitch_hz=np.where(
-                voiced_share > 0.5, np.exp(pitch * config.pitch_std + config.pitch_mean), 0
-            ).astype(np.float32),
+            pitch_hz=np.where(voiced_share > 0.5, np.exp(log_pitch), 0).astype(np.float32),
             energy=(energy * config.mel_std + config.mel_mean).astype(np.float32),
         )
 

@@ -65,9 +65,10 @@ class TextEncoder(layers.Layer):
     def call(self, tokens, training=False):
         """Return the states (B, T, C) of tokens (B, T); id 0 is padding."""
         mask = ops.not_equal(tokens, 0)  # (B, T)
-        keep = ops.cast(ops.expand_dims(mask, -1), "float32")  # (B, T, 1)
+        keep = ops.cast(ops.expand_dims(mask, -1), self.compute_dtype)  # (B, T, 1)
         # One-hot times table: a gather's sparse gradient would make TensorFlow's Adam take another step.
-        x = ops.matmul(ops.one_hot(tokens, self.embedding.input_dim), self.embedding.embeddings)  # (B, T, C)
+        chosen = ops.one_hot(tokens, self.embedding.input_dim, dtype=self.compute_dtype)
+        x = ops.matmul(chosen, self.embedding.embeddings)  # (B, T, C)
         for block in self.blocks:
             x = block(x, keep, training=training)
         return (x + self.recurrence(x * keep, mask=mask)) * keep

@@ -9,26 +9,24 @@ import numpy as np
 from tinyclone.config import ClonerConfig
 from tinyclone.durations import Alignment
 from tinyclone.errors import CorpusError
-from tinyclone.features import Features
+from tinyclone.feature_shards import Features, Outline
 from tinyclone.text import Word
 
 
 @dataclass(frozen=True)
 class Example:
-    """A piece of a clip, cut between two words.
+    """A piece of a clip, cut between two words: six numbers, so that millions fit into memory.
 
     Parameters
     ----------
     clip : int
         Index of the clip in the list that the examples were made from.
-    words : tuple of Word
-        Its words.
-    word_durations : tuple of np.ndarray
-        Frames of each word's symbols and, last, of its boundary where it has one.
-    edges : (int, int)
-        Frames of silence before the first word and after the last.
+    first_word, end_word : int
+        Its words are ``features.words[first_word:end_word]``; see `words_of`.
     start, end : int
         Its frames in the clip.
+    n_tokens : int
+        Tokens of the piece, the start and the end included.
 
     Notes
     -----
@@ -36,27 +34,59 @@ class Example:
     """
 
     clip: int
-    words: tuple[Word, ...]
-    word_durations: tuple[np.ndarray, ...]
-    edges: tuple[int, int]
+    first_word: int
+    end_word: int
     start: int
     end: int
-
-    @property
-    def n_tokens(self) -> int:
-        """Tokens of the piece, the start and the end included."""
-        return 2 + sum(len(durations) for durations in self.word_durations)
+    n_tokens: int
 
 
-def cut_examples(clip: int, features: Features, alignment: Alignment, *, max_frames: int) -> list[Example]:
+def words_of(
+    example: Example, features: Features, alignment: Alignment
+) -> tuple[tuple[Word, ...], list[np.ndarray], tuple[int, int]]:
+    """Fetch what an example leaves out.
+
+    Parameters
+    ----------
+    example : Example
+        From `cut_examples`.
+    features, alignment : Features, Alignment
+        Of its clip.
+
+    Returns
+    -------
+    words : tuple of Word
+    word_durations : list of np.ndarray
+        Frames of each word's symbols and, last, of its boundary where it has one.
+    edges : (int, int)
+        Frames of silence before the first word and after the last.
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    words = features.words[example.first_word : example.end_word]
+    start = 1 + sum(_n_symbols(word) for word in features.words[: example.first_word])
+    word_durations = []
+    for word in words:
+        word_durations.append(alignment.durations[start : start + _n_symbols(word)])
+        start += _n_symbols(word)
+    first, last = example.first_word == 0, example.end_word == len(features.words)
+    edges = (int(alignment.durations[0]) if first else 0, int(alignment.durations[-1]) if last else 0)
+    return words, word_durations, edges
+
+
+def cut_examples(
+    clip: int, features: Features | Outline, alignment: Alignment, *, max_frames: int
+) -> list[Example]:
     """Cut a clip into pieces of at most `max_frames`, each cut in the longest pause of its second half.
 
     Parameters
     ----------
     clip : int
         The clip's index, kept in the examples.
-    features, alignment : Features, Alignment
-        The clip.
+    features, alignment : Features or Outline, Alignment
+        The clip; its arrays are not looked at.
     max_frames : int
         Longest piece; a single word that is longer is left out.
 
@@ -68,8 +98,9 @@ def cut_examples(clip: int, features: Features, alignment: Alignment, *, max_fra
     -----
     Lesson: lessons/05_gpu_training.ipynb
     """
-    counts = [len(word.symbols) + bool(word.boundary) for word in features.words]
-    tokens, frames = 2 + sum(counts), len(features.mel)
+    counts = [_n_symbols(word) for word in features.words]
+    tokens = 2 + sum(counts)
+    frames = features.n_frames if isinstance(features, Outline) else len(features.mel)
     if len(alignment.durations) != tokens or alignment.durations.sum() != frames:
         raise CorpusError(
             f"The alignment of clip {features.id} has {len(alignment.durations)} tokens and "
@@ -77,28 +108,33 @@ def cut_examples(clip: int, features: Features, alignment: Alignment, *, max_fra
             "They were made from different features: align the corpus again."
         )
     ends = 1 + np.cumsum(counts)
-    per_word = [alignment.durations[end - count : end] for end, count in zip(ends, counts)]
-    lengths = [int(durations.sum()) for durations in per_word]
-    pauses = [int(durations[-1]) if word.boundary else 0 for word, durations in zip(features.words, per_word)]
+    summed = np.concatenate([[0], np.cumsum(alignment.durations)])
+    lengths = summed[ends] - summed[ends - counts]
+    has_boundary = np.array([bool(word.boundary) for word in features.words])
+    pauses = np.where(has_boundary, alignment.durations[ends - 1], 0)
     lead, tail = int(alignment.durations[0]), int(alignment.durations[-1])
     examples: list[Example] = []
     first, start = 0, 0
-    while first < len(per_word):
+    while first < len(counts):
         edge = lead if first == 0 else 0
         after = first + int(np.searchsorted(np.cumsum(lengths[first:]), max_frames - edge - tail, "right"))
         if after == first:
-            start += edge + lengths[first]
+            start += edge + int(lengths[first])
             first += 1
             continue
-        if after < len(per_word):
+        if after < len(counts):
             middle = first + (after - first) // 2
             after = middle + int(np.argmax(pauses[middle:after])) + 1
-        last_edge = tail if after == len(per_word) else 0
-        end = start + edge + sum(lengths[first:after]) + last_edge
-        words, durations = tuple(features.words[first:after]), tuple(per_word[first:after])
-        examples.append(Example(clip, words, durations, (edge, last_edge), start, end))
+        last_edge = tail if after == len(counts) else 0
+        end = start + edge + int(lengths[first:after].sum()) + last_edge
+        examples.append(Example(clip, first, after, start, end, 2 + sum(counts[first:after])))
         first, start = after, end
     return examples
+
+
+def _n_symbols(word: Word) -> int:
+    """Tokens of a word and of its boundary."""
+    return len(word.symbols) + bool(word.boundary)
 
 
 def token_prosody(

@@ -2,121 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import multiprocessing
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import dataclass
+import warnings
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
-import numpy as np
 from tqdm import tqdm
 
-from tinyclone import text as text_front_end
-from tinyclone.audio import load_audio, normalise_loudness, resample, trim_silence
+from tinyclone.array_files import replace_file
+from tinyclone.clip_features import extract, pseudo_speaker_rates, short_reason
 from tinyclone.config import AudioConfig
 from tinyclone.corpora import Clip
-from tinyclone.errors import AudioError, TinycloneError
-from tinyclone.mel import log_mel
-from tinyclone.pitch import pitch_track
-from tinyclone.text import Word
+from tinyclone.errors import CorpusError, TinycloneError
+from tinyclone.feature_cache import identity_of, look_around, settings_of, short_hash
+from tinyclone.feature_shards import Features, Shard, open_shard, write_shard
+from tinyclone.feature_store import FeatureStore
+from tinyclone.text import UnknownCharacterWarning
+from tinyclone.worker_processes import available_cores, run_jobs
+
+__all__ = ["Features", "extract", "prepare", "pseudo_speaker_rates"]
 
 SHARD_SIZE = 64
-QUIETEST_PEAK = 1e-3
-
-
-@dataclass(frozen=True)
-class Features:
-    """What training needs of one clip.
-
-    Parameters
-    ----------
-    id, speaker, corpus, text : str
-        Copied from the clip; the speaker of a perturbed copy is ``name@rate``.
-    words : tuple of Word
-        The text as `tinyclone.text.parse` gives it.
-    mel : np.ndarray [shape=(F, n_mels), float16]
-        Natural-log mel of the trimmed clip at the standard loudness.
-    pitch_hz : np.ndarray [shape=(F,), float16]
-        Fundamental frequency, 0 where unvoiced.
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-
-    id: str
-    speaker: str
-    corpus: str
-    text: str
-    words: tuple[Word, ...]
-    mel: np.ndarray
-    pitch_hz: np.ndarray
-
-
-def extract(clip: Clip, *, config: AudioConfig = AudioConfig(), rate: float = 1.0) -> Features:
-    """Compute the features of one clip.
-
-    Parameters
-    ----------
-    clip : Clip
-        The clip; its audio is read here.
-    config : AudioConfig
-        Rate, window and mel bands.
-    rate : float
-        Played this much faster, pitch and formants raised with it: above 1 a smaller speaker, below
-        1 a larger one. A cheap way to more voices than a corpus has.
-
-    Raises
-    ------
-    AudioError, TextError
-        When the recording or its text cannot be used.
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-    words = tuple(text_front_end.parse(clip.text))
-    wav = trim_silence(load_audio(clip.path, config=config), config=config)
-    peak = float(np.abs(wav).max())
-    if peak < QUIETEST_PEAK:
-        raise AudioError(
-            f"{clip.path} is silent: its loudest sample is {peak:.1g} of full scale, expected at least "
-            f"{QUIETEST_PEAK}. Record it again, or take it out of the corpus."
-        )
-    if rate != 1.0:
-        wav = resample(wav, from_hz=round(config.sample_rate_hz * rate), to_hz=config.sample_rate_hz)
-    wav = normalise_loudness(wav, config=config)
-    speaker = clip.speaker if rate == 1.0 else f"{clip.speaker}@{rate:.3f}"
-    return Features(
-        id=clip.id,
-        speaker=speaker,
-        corpus=clip.corpus,
-        text=clip.text,
-        words=words,
-        mel=log_mel(wav, config=config).astype(np.float16),
-        pitch_hz=pitch_track(wav, config=config).astype(np.float16),
-    )
-
-
-def pseudo_speaker_rates(speaker: str, *, copies: int) -> list[float]:
-    """Return the playing rates that make `copies` other voices of a speaker, chosen by hash.
-
-    They alternate between larger speakers (0.84 to 0.94) and smaller ones (1.07 to 1.19).
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-    digest = hashlib.sha256(speaker.encode()).digest()
-    rates = []
-    for copy in range(copies):
-        position = digest[copy % len(digest)] / 255
-        low, high = (0.84, 0.94) if copy % 2 == 0 else (1.07, 1.19)
-        rates.append(round(low + position * (high - low), 3))
-    return rates
+# To start a process takes about as long as this many clips.
+CLIPS_WORTH_A_PROCESS = 100
 
 
 def prepare(
@@ -126,131 +35,194 @@ def prepare(
     config: AudioConfig = AudioConfig(),
     pseudo_speakers: int = 0,
     workers: int | None = None,
-) -> list[Features]:
-    """Compute the features of all clips, or read those that an earlier run has left in the cache.
+    min_seconds: float = 0.3,
+    max_seconds: float = 30.0,
+    clean: bool = False,
+) -> FeatureStore:
+    """Compute the features of all clips, or find those that an earlier run has left in the cache.
 
-    Each shard holds 64 clips and is named by a hash of what it was made from: the clips, the audio
-    config, the symbol table and the playing rate. Another config therefore never meets a stale
-    shard, and a run that was stopped goes on with the shards that are missing.
+    Each shard holds 64 clips and is named by a hash of what it was made from: the settings (see
+    `tinyclone.feature_cache.settings_of`), the clips with the size and time of change of their
+    recordings, and the playing rates. Other settings or a new recording therefore never meet a stale
+    shard, and a run that was stopped goes on with the shards that are missing. Neither features nor
+    recordings are held in memory longer than a shard takes.
 
     Parameters
     ----------
     clips : sequence of Clip
         What to read.
     cache : Path
-        A folder, made if missing.
+        A folder, made if missing; several corpora may share it.
     config : AudioConfig
         Rate, window and mel bands.
     pseudo_speakers : int
         Perturbed copies of every clip, see `pseudo_speaker_rates`.
     workers : int, optional
-        Processes; all cores by default.
+        Processes; all cores by default. Few clips are computed without further processes.
+    min_seconds, max_seconds : float
+        Shorter and longer clips are left out, see `extract`.
+    clean : bool
+        Delete what is stale in the cache; otherwise it is only reported.
 
     Returns
     -------
-    list of Features
-        In the order of `clips`, copies last. Clips that cannot be used are left out; the reasons
-        stand in ``skipped.json`` in the cache and their number is printed.
+    FeatureStore
+        In the order of `clips`, copies last. Clips that cannot be used are left out; the reasons are
+        in its ``skipped``, those of the whole cache in ``skipped.json`` there.
+
+    Raises
+    ------
+    CorpusError
+        If the cache cannot be made there.
+    WorkerError
+        If a process dies; a second run goes on where the first one stopped.
 
     Notes
     -----
     Lesson: lessons/05_gpu_training.ipynb
     """
-    cache.mkdir(parents=True, exist_ok=True)
-    jobs = []
-    for copy in range(pseudo_speakers + 1):
-        for start in range(0, len(clips), SHARD_SIZE):
-            part = list(clips[start : start + SHARD_SIZE])
-            rates = [
-                1.0 if copy == 0 else pseudo_speaker_rates(clip.speaker, copies=copy)[-1] for clip in part
-            ]
-            jobs.append((part, rates, config, cache / f"{_shard_name(part, rates, config)}.npz"))
-    _make_shards([job for job in jobs if not job[-1].exists()], workers=workers or os.cpu_count() or 1)
-    features: list[Features] = []
-    skipped: dict[str, str] = {}
-    for *_, path in jobs:
-        kept, left_out = _read_shard(path)
-        features.extend(kept)
-        skipped.update(left_out)
-    _write_atomically(cache / "skipped.json", json.dumps(skipped, indent=1).encode())
-    if skipped:
-        print(f"{len(skipped)} of {len(clips)} clips were left out; the reasons are in {cache}/skipped.json")
-    return features
+    cache = _made_folder(Path(cache))
+    limits = {"min_seconds": min_seconds, "max_seconds": max_seconds}
+    settings = settings_of(config, **limits)
+    plan = _Plan(clips, config, settings, limits, cache)
+    parts = list(_parts(plan, copies=pseudo_speakers))
+    missing = [part for part in dict.fromkeys(parts) if not _is_whole(part.path)]
+    _make_shards(plan, missing, workers=workers or available_cores())
+    store = FeatureStore(part.path for part in parts)
+    names = (name for part in parts for name in _names(plan, part))
+    others = look_around(cache, (part.path for part in parts), settings=settings, clips=names)
+    _report(plan, store, others.skipped)
+    if others.stale:
+        todo = "They were removed." if clean else "Remove them with clean=True (tinyclone prepare --clean)."
+        print(f"{cache} holds {others.describe()}. {todo}")
+        if clean:
+            others.remove()
+    return store
 
 
-def _shard_name(clips: Iterable[Clip], rates: Sequence[float], config: AudioConfig) -> str:
-    contents = {
-        "clips": [(clip.id, clip.speaker, clip.text, clip.path.name) for clip in clips],
-        "rates": list(rates),
-        "config": config.to_dict(),
-        "symbols": text_front_end.SYMBOLS,
-    }
-    return hashlib.sha256(json.dumps(contents).encode()).hexdigest()[:20]
+class _Plan(NamedTuple):
+    """What all shards of a run have in common."""
+
+    clips: Sequence[Clip]
+    config: AudioConfig
+    settings: dict[str, Any]
+    limits: dict[str, float]
+    cache: Path
 
 
-def _make_shards(jobs: Sequence[tuple], *, workers: int) -> None:
-    """Make all shards: here if there is one shard or one worker, else in processes of their own."""
-    with tqdm(total=len(jobs), desc="features", unit="shard", disable=not jobs) as progress:
-        if min(workers, len(jobs)) < 2:
-            for job in jobs:
-                _make_shard(*job)
-                progress.update()
-            return
-        # Spawned: a fork of a process in which the threads of TensorFlow or JAX run may never return.
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            for future in as_completed([pool.submit(_make_shard, *job) for job in jobs]):
-                future.result()
-                progress.update()
+class _Part(NamedTuple):
+    """The clips of one shard, as places in the list; `copy` 0 is the recordings as they are."""
+
+    copy: int
+    start: int
+    end: int
+    path: Path
 
 
-def _make_shard(clips: list[Clip], rates: list[float], config: AudioConfig, path: Path) -> None:
-    made: list[Features] = []
-    skipped: dict[str, str] = {}
-    for clip, rate in zip(clips, rates):
-        try:
-            made.append(extract(clip, config=config, rate=rate))
-        except TinycloneError as error:
-            skipped[clip.id] = str(error)
-    entries = [
-        {
-            "id": one.id,
-            "speaker": one.speaker,
-            "corpus": one.corpus,
-            "text": one.text,
-            "words": [[word.spelling, word.symbols, word.known, word.boundary] for word in one.words],
-            "frames": len(one.mel),
-        }
-        for one in made
+def _parts(plan: _Plan, *, copies: int) -> Iterator[_Part]:
+    for copy in range(copies + 1):
+        for start in range(0, len(plan.clips), SHARD_SIZE):
+            end = min(start + SHARD_SIZE, len(plan.clips))
+            name = short_hash([plan.settings, _names(plan, _Part(copy, start, end, plan.cache))])
+            yield _Part(copy, start, end, plan.cache / f"{name}.npz")
+
+
+def _rate(clip: Clip, copy: int) -> float:
+    return pseudo_speaker_rates(clip.speaker, copies=copy)[-1] if copy else 1.0
+
+
+def _names(plan: _Plan, part: _Part) -> list[tuple[str, str]]:
+    """Return for each clip of a part a hash of what it is called and of what it was made from."""
+    clips = plan.clips[part.start : part.end]
+    return [
+        (short_hash([clip.corpus, clip.speaker, clip.id, _rate(clip, part.copy)]), identity_of(clip))
+        for clip in clips
     ]
-    no_mel, no_pitch = np.zeros((0, config.n_mels), np.float16), np.zeros(0, np.float16)
-    temporary = path.with_suffix(f".{os.getpid()}.tmp")
-    with open(temporary, "wb") as file:
-        np.savez(
-            file,
-            index=np.array(json.dumps({"entries": entries, "skipped": skipped})),
-            mel=np.concatenate([no_mel, *(one.mel for one in made)]),
-            pitch_hz=np.concatenate([no_pitch, *(one.pitch_hz for one in made)]),
+
+
+def _is_whole(path: Path) -> bool:
+    try:
+        Shard(path)
+    except CorpusError:
+        return False
+    return True
+
+
+def _make_shards(plan: _Plan, parts: Sequence[_Part], *, workers: int) -> None:
+    """Make shards: here if there are few clips or one worker, else in processes of their own."""
+    if not parts:
+        return
+    open_shard.cache_clear()
+    jobs = (_job(plan, part) for part in parts)
+    n_clips = sum(part.end - part.start for part in parts)
+    workers = min(workers, len(parts)) if n_clips >= CLIPS_WORTH_A_PROCESS else 1
+    clips_done = run_jobs(_make_shard, jobs, workers=workers, name=_name_of_job)
+    with tqdm(total=n_clips, desc="features", unit="clip") as progress:
+        done_sec = 0.0
+        for seconds in clips_done:
+            done_sec += seconds
+            rate = done_sec / max(progress.format_dict["elapsed"], 1e-3)
+            progress.set_postfix_str(f"{rate:.0f} s of sound/s", refresh=False)
+            progress.update()
+
+
+def _job(plan: _Plan, part: _Part) -> tuple:
+    clips = list(plan.clips[part.start : part.end])
+    rates = [_rate(clip, part.copy) for clip in clips]
+    return clips, rates, _names(plan, part), plan.config, plan.limits, plan.settings, part.path
+
+
+def _name_of_job(job: tuple) -> str:
+    clips, path = job[0], job[-1]
+    return f"the features {path.name} (clips {clips[0].id} to {clips[-1].id} of {clips[0].corpus})"
+
+
+def _make_shard(
+    clips: Sequence[Clip],
+    rates: Sequence[float],
+    names: Sequence[tuple[str, str]],
+    config: AudioConfig,
+    limits: dict[str, float],
+    settings: dict[str, Any],
+    path: Path,
+) -> Iterator[float]:
+    """Compute and write one shard; yield after each clip how many seconds of sound it has."""
+    made, skipped = [], []
+    for clip, rate in zip(clips, rates):
+        seconds = 0.0
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", UnknownCharacterWarning)
+                made.append(extract(clip, config=config, rate=rate, **limits))
+            seconds = len(made[-1].mel) / config.frames_per_sec
+        except TinycloneError as error:
+            skipped.append((clip.id, clip.speaker, short_reason(str(error), clip.path), str(error)))
+        except (OSError, ValueError, RuntimeError, MemoryError) as error:
+            # Whatever a library makes of one bad file, the other clips are worth their hours.
+            reason = f"{type(error).__name__} while it was read"
+            skipped.append((clip.id, clip.speaker, reason, f"{clip.path} cannot be used: {error!r}"))
+        yield seconds
+    write_shard(path, made, skipped=skipped, clips=names, settings=settings)
+
+
+def _report(plan: _Plan, store: FeatureStore, skipped_elsewhere: dict[tuple[str, str], str]) -> None:
+    """Keep the reasons why clips were left out, in this run and in others, and say how often each was."""
+    everything = {f"{speaker}/{name}": reason for (name, speaker), reason in skipped_elsewhere.items()}
+    everything |= {f"{speaker}/{name}": reason for (name, speaker), reason in store.skipped.items()}
+    replace_file(plan.cache / "skipped.json", json.dumps(everything, indent=1, sort_keys=True).encode())
+    if store.skipped:
+        reasons = ", ".join(f"{count} {reason}" for reason, count in store.reasons.most_common())
+        print(
+            f"{len(store.skipped)} of {len(plan.clips)} clips were left out ({reasons}); "
+            f"each one's reason is in {plan.cache / 'skipped.json'}"
         )
-    os.replace(temporary, path)
 
 
-def _read_shard(path: Path) -> tuple[list[Features], dict[str, str]]:
-    with np.load(path, allow_pickle=False) as shard:
-        index = json.loads(str(shard["index"]))
-        mel, pitch_hz = shard["mel"], shard["pitch_hz"]
-    features, start = [], 0
-    for entry in index["entries"]:
-        end = start + entry.pop("frames")
-        words = tuple(
-            Word(spelling, tuple(symbols), known, boundary)
-            for spelling, symbols, known, boundary in entry.pop("words")
-        )
-        features.append(Features(**entry, words=words, mel=mel[start:end], pitch_hz=pitch_hz[start:end]))
-        start = end
-    return features, index["skipped"]
-
-
-def _write_atomically(path: Path, contents: bytes) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_bytes(contents)
-    os.replace(temporary, path)
+def _made_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(
+            f"Cannot make the folder {folder} for the features: {error.strerror}. Choose another one."
+        ) from error
+    return folder

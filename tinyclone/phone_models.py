@@ -116,6 +116,8 @@ class ConvolutionScorer:
     window = 256
     context = 24
     batch_size = 32
+    # The learning rate falls from one epoch to the next.
+    steps_per_epoch = 10
     prior_weight = 0.7
 
     def __init__(self, *, n_mels: int, channels: int = 128, seed: int = 0) -> None:
@@ -138,15 +140,27 @@ class ConvolutionScorer:
 
     def fit(self, frames: Sequence[np.ndarray], labels: Sequence[np.ndarray], *, steps: int) -> None:
         """Train on random windows of labelled clips. frames: (F, n_mels) each, labels: (F,) each."""
+        from keras.callbacks import LambdaCallback, LearningRateScheduler
+
         stream, label = np.concatenate(frames), np.concatenate(labels)
         window = min(self.window, len(stream))
         counts = np.bincount(label, minlength=len(PHONE_CLASSES)) + 1.0
         self.log_prior = np.log(counts / counts.sum()).astype(np.float32)
-        for step in tqdm(range(steps), desc="phone classifier", unit="step", leave=False):
-            self.model.optimizer.learning_rate = 1e-3 * (1 - 0.9 * step / steps)
-            starts = self.random.integers(0, len(stream) - window + 1, self.batch_size)
-            index = starts[:, None] + np.arange(window)
-            self.model.train_on_batch(stream[index], label[index])
+        epochs = max(1, round(steps / self.steps_per_epoch))
+        starts = self.random.integers(0, len(stream) - window + 1, (steps, self.batch_size))
+        indices = (one[:, None] + np.arange(window) for one in starts)
+        with tqdm(total=steps, desc="phone classifier", unit="step", leave=False) as progress:
+            self.model.fit(
+                ((stream[index], label[index]) for index in indices),
+                epochs=epochs,
+                steps_per_epoch=steps // epochs,
+                shuffle=False,
+                verbose=0,
+                callbacks=[
+                    LearningRateScheduler(lambda epoch: 1e-3 * (1 - 0.9 * epoch / epochs)),
+                    LambdaCallback(on_epoch_end=lambda *_: progress.update(steps // epochs)),
+                ],
+            )
 
     def score(self, frames: Sequence[np.ndarray]) -> list[np.ndarray]:
         """Return the score of each frame under each class. (F, n_mels) -> (F, 40)"""

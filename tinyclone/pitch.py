@@ -8,6 +8,9 @@ import scipy.ndimage
 
 from tinyclone.config import AudioConfig
 
+# So many frames fit into a processor core's own cache.
+FRAMES_AT_ONCE = 64
+
 
 def pitch_track(
     wav: np.ndarray,
@@ -50,26 +53,33 @@ def pitch_track(
     n_frames = 1 + len(wav) // config.hop_length
     frames = np.lib.stride_tricks.sliding_window_view(padded, window_length)[:: config.hop_length][:n_frames]
     window = np.hanning(window_length).astype(np.float32)
-    frames = (frames - frames.mean(axis=1, keepdims=True)) * window
-    correlation = _autocorrelation(frames) / np.maximum(_autocorrelation(window[None]), 1e-6)
-    power = correlation[:, :1]
     shortest = int(config.sample_rate_hz / fmax_hz)
     longest = min(int(config.sample_rate_hz / fmin_hz), window_length // 2)
-    lags = np.arange(shortest, longest)
-    heights = correlation[:, shortest:longest] / np.maximum(power, 1e-9)
-    best = np.argmax(heights - 0.03 * np.log2(lags / shortest), axis=1)
-    peak = np.take_along_axis(heights, best[:, None], axis=1)[:, 0]
-    loud = power[:, 0] > 1e-4 * max(float(np.max(power)), 1e-9)
+    window_correlation = np.maximum(_autocorrelation(window[None], longest), 1e-6)
+    bonus = (0.03 * np.log2(np.arange(shortest, longest) / shortest)).astype(np.float32)
+    power, peak, period = (np.empty(n_frames, np.float32) for _ in range(3))
+    for start in range(0, n_frames, FRAMES_AT_ONCE):
+        some = slice(start, start + FRAMES_AT_ONCE)
+        centred = frames[some] - frames[some].mean(axis=1, keepdims=True)
+        correlation = _autocorrelation(centred * window, longest) / window_correlation  # (some, longest)
+        power[some] = correlation[:, 0]
+        heights = correlation[:, shortest:] / np.maximum(correlation[:, :1], 1e-9)
+        best = np.argmax(heights - bonus, axis=1)
+        peak[some] = heights[np.arange(len(best)), best]
+        period[some] = shortest + best + _parabolic_offset(heights, best)
+    loud = power > 1e-4 * max(float(np.max(power)), 1e-9)
     voiced = (peak > voicing_threshold) & loud
-    pitch_hz = config.sample_rate_hz / (shortest + best + _parabolic_offset(heights, best))
-    return _without_islands(np.where(voiced, pitch_hz, 0.0)).astype(np.float32)
+    return _without_islands(np.where(voiced, config.sample_rate_hz / period, 0.0)).astype(np.float32)
 
 
-def _autocorrelation(frames: np.ndarray) -> np.ndarray:
-    """Return the linear autocorrelation of each row, lags 0 to half a window. (F, W) -> (F, W // 2)"""
-    length = frames.shape[1]
-    spectrum = scipy.fft.rfft(frames, n=2 * length, axis=1)
-    return scipy.fft.irfft(np.abs(spectrum) ** 2, axis=1)[:, : length // 2]
+def _autocorrelation(frames: np.ndarray, n_lags: int) -> np.ndarray:
+    """Return the linear autocorrelation of each row, lags 0 to n_lags - 1. (F, W) -> (F, n_lags)"""
+    # Padded so far that the lags asked for do not meet the row's other end.
+    length = scipy.fft.next_fast_len(frames.shape[1] + n_lags, real=True)
+    spectrum = scipy.fft.rfft(frames, n=length, axis=1)
+    power = spectrum.real**2
+    power += spectrum.imag**2
+    return scipy.fft.irfft(power, n=length, axis=1)[:, :n_lags]
 
 
 def _parabolic_offset(heights: np.ndarray, best: np.ndarray) -> np.ndarray:
@@ -85,10 +95,11 @@ def _parabolic_offset(heights: np.ndarray, best: np.ndarray) -> np.ndarray:
 def _without_islands(pitch_hz: np.ndarray) -> np.ndarray:
     """Drop voiced runs of one frame and values an octave away from their neighbours."""
     voiced = scipy.ndimage.binary_opening(pitch_hz > 0, structure=np.ones(2))
-    filled = np.where(voiced, pitch_hz, np.nan)
-    padded = np.pad(filled, 3, constant_values=np.nan)
-    neighbours = np.lib.stride_tricks.sliding_window_view(padded, 7)
+    padded = np.pad(np.where(voiced, pitch_hz, np.inf), 3, constant_values=np.inf)
+    # The median of each voiced frame's seven neighbours, of those that are voiced: sorted, they come first.
+    neighbours = np.sort(np.lib.stride_tricks.sliding_window_view(padded, 7)[voiced], axis=1)
+    rows, count = np.arange(len(neighbours)), np.isfinite(neighbours).sum(axis=1)
     middle = np.zeros_like(pitch_hz)
-    middle[voiced] = np.nanmedian(neighbours[voiced], axis=1)
+    middle[voiced] = (neighbours[rows, (count - 1) // 2] + neighbours[rows, count // 2]) / 2
     wrong = voiced & (np.abs(np.log2(np.maximum(pitch_hz, 1.0) / np.maximum(middle, 1.0))) > 0.4)
     return np.where(wrong, middle, np.where(voiced, pitch_hz, 0.0))

@@ -1,4 +1,4 @@
-"""What a notebook and the command line draw: mels, the durations over them, waves."""
+"""What a notebook and the command line draw: mels, the durations over them, waves, a corpus."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from tinyclone.corpus_report import CorpusReport
     from tinyclone.synthesis import Speech
 
 TICKS_HZ = (250, 500, 1000, 2000, 4000, 8000)
@@ -223,8 +224,35 @@ def save_speech_plot(
     """
     from matplotlib.figure import Figure
 
+    check_plot_path(path)
+    return save_figure(path, plot_speech(speech, reference_mel=reference_mel, config=config, figure=Figure()))
+
+
+def plot_report(report: CorpusReport, *, figure: Figure) -> Figure:
+    """Draw histograms of a corpus: lengths and loudness of its clips, minutes a speaker, words a second.
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    usable = report.usable
+    panels = {
+        "length of a clip (s)": [clip.seconds for clip in usable],
+        "loudness (dB of full scale)": [clip.loudness_db for clip in usable],
+        "minutes of a speaker": list(report.speaker_minutes.values()),
+        "words a second": [clip.words_a_second for clip in usable],
+    }
+    figure.set_size_inches(9, 6)
+    figure.set_layout_engine("constrained")
+    for axis, (label, values) in zip(figure.subplots(2, 2).flat, panels.items()):
+        axis.hist(values, bins=30)
+        axis.set(xlabel=label, ylabel="speakers" if "speaker" in label else "clips")
+    return figure
+
+
+def save_figure(path: str | Path, figure: Figure) -> Path:
+    """Write a figure to a file of `check_plot_path`; an existing one is kept if that fails."""
     path = check_plot_path(path)
-    figure = plot_speech(speech, reference_mel=reference_mel, config=config, figure=Figure())
     temporary = ""
     try:
         descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

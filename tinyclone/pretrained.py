@@ -24,6 +24,8 @@ from tinyclone.config import AudioConfig
 from tinyclone.errors import CheckpointError
 
 if TYPE_CHECKING:
+    import keras
+
     from tinyclone.cloner import Cloner
 
 CHECKSUMS_NAME = "SHA256SUMS"
@@ -67,14 +69,11 @@ def save_cloner(
 
     if not cloner.built:
         cloner.build_all()
-    arrays = {
-        f"{index:03d}:{variable.path}": _shrink(np.asarray(variable), dtype=dtype)
-        for index, variable in enumerate(cloner.weights)
-    }
+    arrays = weight_arrays(cloner, dtype=dtype)
     header = {
         "config": cloner.config.to_dict(),
         "symbols": list(SYMBOLS),
-        "fingerprint": _fingerprint(arrays),
+        "fingerprint": fingerprint_of(arrays),
         "card": dict(card or {}),
     }
     return write_arrays(path, arrays, header=header)
@@ -218,13 +217,22 @@ def _read_cloner(path: Path) -> Cloner:
     except (KeyError, TypeError, ValueError) as error:
         raise CheckpointError(f"{path} has a config that this version cannot use: {error}") from error
     cloner = module.Cloner(config).build_all()
-    _assign(cloner, arrays, path=path)
+    assign_weights(cloner, arrays, path=path)
     cloner.fingerprint = header.get("fingerprint", "")
     return cloner
 
 
-def _assign(cloner: Cloner, arrays: Mapping[str, np.ndarray], *, path: Path) -> None:
-    variables, names = list(cloner.weights), sorted(arrays)
+def weight_arrays(model: keras.Model, *, dtype: str) -> dict[str, np.ndarray]:
+    """Return every weight of a built model under its number and path."""
+    return {
+        f"{index:03d}:{variable.path}": _shrink(np.asarray(variable), dtype=dtype)
+        for index, variable in enumerate(model.weights)
+    }
+
+
+def assign_weights(model: keras.Model, arrays: Mapping[str, np.ndarray], *, path: Path) -> None:
+    """Give a built model the weights of `weight_arrays`; `CheckpointError` if they do not fit."""
+    variables, names = list(model.weights), sorted(arrays)
     if len(names) != len(variables):
         raise CheckpointError(
             f"{path} holds {len(names)} arrays, but its config makes a model of {len(variables)}. "
@@ -251,7 +259,8 @@ def _shrink(values: np.ndarray, *, dtype: str) -> np.ndarray:
     return values.astype("float32" if too_large else dtype)
 
 
-def _fingerprint(arrays: Mapping[str, np.ndarray]) -> str:
+def fingerprint_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """Return sixteen digits that change with any weight."""
     digest = hashlib.sha256()
     for name in sorted(arrays):
         digest.update(arrays[name].tobytes())

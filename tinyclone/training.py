@@ -1,203 +1,30 @@
-"""Training the cloner with `fit`: losses, schedule, checkpoints that resume, and sound to listen to."""
+"""Training the cloner with `fit`: schedule, input pipeline, precision, and going on after an interruption."""
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import keras
-import numpy as np
-from keras import layers, ops
 
-from tinyclone.audio import save_audio
 from tinyclone.batching import BatchSequence
+from tinyclone.callbacks import Auditions, LossTable, NanGuard
+from tinyclone.checkpoints import DAMAGED, AveragedValidation, Checkpoints, read_state, require_same
 from tinyclone.cloner import Cloner, ClonerConfig
-from tinyclone.errors import CheckpointError
-from tinyclone.griffin_lim import mel_to_wav
-from tinyclone.pretrained import save_cloner
-from tinyclone.text import encode
+from tinyclone.distribution import chief_folder, distributed, replicas, share_batches, training_scope
+from tinyclone.errors import CheckpointError, TrainingError
+from tinyclone.pretrained import load_cloner
+from tinyclone.trainer import ClonerTrainer
 
-VARIANCE_LOSS_WEIGHTS = (0.3, 0.2, 0.1, 0.2)
-SPEAKER_LOSS_WEIGHT = 0.03
+__all__ = ["Auditions", "Checkpoints", "input_pipeline", "mixed_policy", "require_writable", "train_cloner"]
 
-
-class ClonerTrainer(keras.Model):
-    """A cloner with what only training needs: the losses and a classifier of speakers.
-
-    The mel loss is MAE plus MSE on normalised mels. The classifier gives the voiceprint a reason to
-    tell speakers apart before the decoder has learned to use it.
-
-    Parameters
-    ----------
-    cloner : Cloner
-        The model to train.
-    n_speakers : int
-        Speakers in the training data.
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-
-    def __init__(self, cloner: Cloner, *, n_speakers: int) -> None:
-        super().__init__()
-        self.cloner = cloner
-        self.speaker_classifier = layers.Dense(n_speakers)
-        self.parts = {
-            name: keras.metrics.Mean(name=name)
-            for name in ("mel_mae", "mel_mse", "duration", "pitch", "voicing", "energy", "speaker")
-        }
-
-    def call(self, inputs, training=False):
-        """Run the cloner and guess the speaker of each reference."""
-        outputs = self.cloner(inputs, training=training)
-        return {**outputs, "speaker": self.speaker_classifier(outputs["voiceprint"])}
-
-    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        """Return the weighted sum of all losses and note each of them."""
-        frame_mask = ops.expand_dims(x["frame_mask"], -1)
-        error = (y["mel"] - y_pred["mel"]) * frame_mask
-        values = ops.sum(frame_mask) * ops.cast(ops.shape(error)[-1], "float32")
-        losses = {
-            "mel_mae": ops.sum(ops.abs(error)) / values,
-            "mel_mse": ops.sum(ops.square(error)) / values,
-        }
-        total = losses["mel_mae"] + losses["mel_mse"]
-        token_mask = ops.cast(ops.not_equal(x["tokens"], 0), "float32")
-        for index, name in enumerate(("duration", "pitch", "voicing", "energy")):
-            weight = y["variance_weights"][..., index] * token_mask
-            target, predicted = y["variances"][..., index], y_pred["variances"][..., index]
-            if name == "voicing":
-                difference = ops.softplus(predicted) - target * predicted  # binary cross-entropy of a logit
-            else:
-                difference = ops.square(target - predicted)
-            losses[name] = ops.sum(weight * difference) / (ops.sum(weight) + 1e-6)
-            total = total + VARIANCE_LOSS_WEIGHTS[index] * losses[name]
-        known = ops.cast(y["speaker"] >= 0, "float32")
-        cross_entropy = keras.losses.sparse_categorical_crossentropy(
-            ops.maximum(y["speaker"], 0), y_pred["speaker"], from_logits=True
-        )
-        losses["speaker"] = ops.sum(known * cross_entropy) / (ops.sum(known) + 1e-6)
-        for name, loss in losses.items():
-            self.parts[name].update_state(loss)
-        return total + SPEAKER_LOSS_WEIGHT * losses["speaker"]
-
-
-class Checkpoints(keras.callbacks.Callback):
-    """After each epoch, write everything that a run needs to go on.
-
-    The weights and the optimizer go to ``epoch-N.weights.h5`` under a temporary name first;
-    ``state.json`` then names the file, so that a kill at any moment leaves a whole checkpoint.
-    ``cloner.npz`` is the model for `tinyclone.pretrained.load_cloner`.
-
-    Parameters
-    ----------
-    run : Path
-        Folder of the run.
-    identity : dict
-        What must be equal for a run to be resumed: configs, speakers, seed, steps.
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-
-    def __init__(self, run: Path, identity: dict) -> None:
-        super().__init__()
-        self.run, self.identity = run, json.loads(json.dumps(identity))
-
-    @property
-    def _state(self) -> Path:
-        return self.run / "state.json"
-
-    def resume(self, trainer: ClonerTrainer) -> int:
-        """Load the newest checkpoint into a built trainer and return the number of finished epochs.
-
-        Raises
-        ------
-        CheckpointError
-            If the folder holds a run of another identity; the message names the differences.
-        """
-        if not self._state.exists():
-            return 0
-        state = json.loads(self._state.read_text())
-        differences = [
-            f"{name} = {_short(state['identity'].get(name))} (now {_short(value)})"
-            for name, value in self.identity.items()
-            if state["identity"].get(name) != value
-        ]
-        if differences:
-            raise CheckpointError(
-                f"The run in {self.run} was started with {'; '.join(differences)}. "
-                "Choose another folder for this run, or start it with the same values to resume it."
-            )
-        trainer.load_weights(self.run / state["weights"])
-        return state["epochs"]
-
-    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
-        """Let the dropout of an epoch depend on the seed and the epoch alone, as the batches do."""
-        states = [one for one in self.model.variables if one.path.endswith("seed_generator_state")]
-        for number, state in enumerate(states):
-            state.assign([self.identity["seed"], 1000 * epoch + number])
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Write the checkpoint of this epoch and remove the one before."""
-        name = f"epoch-{epoch + 1}.weights.h5"
-        temporary = self.run / f"unfinished-{name}"
-        self.model.save_weights(temporary)
-        os.replace(temporary, self.run / name)
-        save_cloner(self.run / "cloner.npz", self.model.cloner)
-        state = {"epochs": epoch + 1, "weights": name, "identity": self.identity}
-        unfinished = self._state.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(state))
-        os.replace(unfinished, self._state)
-        for old in self.run.glob("epoch-*.weights.h5"):
-            if old.name != name:
-                old.unlink()
-
-
-class Auditions(keras.callbacks.Callback):
-    """Every few epochs, speak held-out sentences from their text alone, as a user would.
-
-    A loss with true durations can fall while free-running speech is gibberish; ears tell.
-
-    Parameters
-    ----------
-    folder : Path
-        Where ``epoch-N_VOICE_I.wav`` go.
-    references : mapping from voice name to np.ndarray [shape=(R, n_mels)]
-        Natural-log mels of the voices.
-    texts : sequence of str
-        Sentences that training does not contain.
-    every : int
-        Epochs between two auditions.
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-
-    def __init__(
-        self, folder: Path, *, references: Mapping[str, np.ndarray], texts: Sequence[str], every: int = 10
-    ) -> None:
-        super().__init__()
-        self.folder, self.references, self.texts, self.every = folder, references, texts, every
-
-    def on_epoch_end(self, epoch: int, logs: dict | None = None) -> None:
-        """Write the recordings."""
-        if (epoch + 1) % self.every:
-            return
-        self.folder.mkdir(parents=True, exist_ok=True)
-        cloner = self.model.cloner
-        for name, reference in self.references.items():
-            voiceprint = cloner.voiceprint(reference)
-            for number, text in enumerate(self.texts):
-                prediction = cloner.predict_mel(encode(text), voiceprint)
-                wav = mel_to_wav(prediction.mel, config=cloner.config.audio)
-                path = self.folder / f"epoch-{epoch + 1:03d}_{name}_{number}.wav"
-                save_audio(path, wav, sample_rate_hz=cloner.config.audio.sample_rate_hz)
+BATCHES_AHEAD = 8
 
 
 def train_cloner(
@@ -211,6 +38,10 @@ def train_cloner(
     learning_rate: float = 1e-3,
     warmup_steps: int = 200,
     callbacks: Sequence[keras.callbacks.Callback] = (),
+    ema_momentum: float | None = None,
+    mixed_precision: bool = False,
+    strategy: str = "none",
+    trainer_options: dict | None = None,
 ) -> Cloner:
     """Train a cloner, or go on where an earlier call with the same arguments was stopped.
 
@@ -227,11 +58,21 @@ def train_cloner(
     validation : BatchSequence, optional
         Held-out data, scored after each epoch with true durations.
     initial_weights : Path, optional
-        A ``.weights.h5`` of an earlier run with the same config and speakers to start from.
+        Weights to start from: a ``.weights.h5`` of an earlier run with the same config and speakers, or
+        a ``.npz`` of `tinyclone.pretrained.save_cloner` with the same config.
     learning_rate : float
         Of Adam at its highest, after `warmup_steps` steps.
     callbacks : sequence of keras callbacks
         Auditions, TensorBoard, and what else you like.
+    ema_momentum : float in (0, 1), optional
+        Keep a running average of the weights, of which each step replaces a share of one minus this.
+        Validation, auditions and ``cloner.npz`` then use the average.
+    mixed_precision : bool
+        Multiply in half precision, see `mixed_policy`; weights stay in single precision.
+    strategy : {"none", "mirrored", "multiworker"}
+        See `tinyclone.distribution.training_scope`.
+    trainer_options : dict, optional
+        Keyword arguments of `ClonerTrainer`.
 
     Returns
     -------
@@ -240,28 +81,21 @@ def train_cloner(
     Raises
     ------
     CheckpointError
-        If the folder holds a run of another configuration.
+        If the folder holds a run of another configuration or a damaged checkpoint, or a checkpoint
+        cannot be written; an earlier one is then kept.
+    TrainingError
+        If the loss is no number any more; the message names the clips.
 
     Notes
     -----
     Lesson: lessons/05_gpu_training.ipynb
     """
-    run.mkdir(parents=True, exist_ok=True)
-    keras.utils.set_random_seed(batches.seed)
-    trainer = ClonerTrainer(Cloner(config), n_speakers=len(batches.speaker_number))
-    trainer(batches[0][0])
-    if initial_weights is not None:
-        # Before compiling: the earlier run's optimizer stays behind.
-        trainer.load_weights(initial_weights)
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=learning_rate / 100,
-        decay_steps=max(1, batches.steps - warmup_steps),
-        warmup_target=learning_rate,
-        warmup_steps=warmup_steps,
-        alpha=0.01,
-    )
-    trainer.compile(optimizer=keras.optimizers.Adam(schedule, clipnorm=1.0))
-    trainer.optimizer.build(trainer.trainable_variables)
+    require_writable(run)
+    if not 0 < epochs <= batches.steps:
+        raise TrainingError(
+            f"{epochs} epochs of {batches.steps} steps: expected 1 to {batches.steps} epochs."
+        )
+    steps_per_epoch = batches.steps // epochs
     identity = {
         "model": config.to_dict(),
         "speakers": list(batches.speaker_number),
@@ -269,25 +103,177 @@ def train_cloner(
         "steps": batches.steps,
         "epochs": epochs,
         "learning_rate": learning_rate,
+        "warmup_steps": warmup_steps,
+        "ema_momentum": ema_momentum,
+        "mixed_precision": mixed_precision,
+        "trainer": trainer_options or {},
+        "data": batches.fingerprint,
     }
-    checkpoints = Checkpoints(run, identity)
-    finished = checkpoints.resume(trainer)
-    steps_per_epoch = batches.steps // epochs
-    batches.first_step = finished * steps_per_epoch
-    if finished < epochs:
-        trainer.fit(
-            batches,
-            epochs=epochs,
-            initial_epoch=finished,
-            steps_per_epoch=steps_per_epoch,
-            validation_data=validation,
-            shuffle=False,
-            verbose=2 if os.environ.get("CI") else "auto",
-            callbacks=[checkpoints, keras.callbacks.CSVLogger(run / "log.csv", append=True), *callbacks],
+    with (
+        mixed_policy(mixed_precision),
+        training_scope(strategy) as scope,
+        chief_folder(run, strategy) as own_folder,
+    ):
+        keras.utils.set_random_seed(batches.seed)
+        trainer_class = distributed(ClonerTrainer, scope)
+        trainer = trainer_class(
+            Cloner(config), n_speakers=len(batches.speaker_number), **(trainer_options or {})
         )
-    return trainer.cloner
+        trainer({name: value[:1] for name, value in batches[0][0].items()})
+        if initial_weights is not None:
+            # Before compiling: the earlier run's optimizer stays behind.
+            _start_from(trainer, Path(initial_weights), identity)
+        schedule = keras.optimizers.schedules.CosineDecay(
+            initial_learning_rate=learning_rate / 100,
+            decay_steps=max(1, batches.steps - warmup_steps),
+            warmup_target=learning_rate,
+            warmup_steps=warmup_steps,
+            alpha=0.01,
+        )
+        # A replica clips its own share of the gradient.
+        averaging = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
+        trainer.compile(
+            optimizer=keras.optimizers.Adam(schedule, clipnorm=1.0 / replicas(), **averaging),
+        )
+        trainer.optimizer.build(trainer.trainable_variables)
+        finished = Checkpoints(run, identity).resume(trainer)
+        if finished < epochs:
+            batches.first_step = finished * steps_per_epoch
+            trainer.fit(
+                input_pipeline(batches, scope),
+                epochs=epochs,
+                initial_epoch=finished,
+                steps_per_epoch=steps_per_epoch,
+                validation_data=None if validation is None else input_pipeline(validation, scope, again=True),
+                validation_steps=None if validation is None else len(validation),
+                shuffle=False,
+                verbose=2 if os.environ.get("CI") else "auto",
+                callbacks=[
+                    NanGuard(batches, steps_per_epoch=steps_per_epoch),
+                    *([] if ema_momentum is None else [AveragedValidation()]),
+                    *callbacks,
+                    LossTable(own_folder / "log.csv"),
+                    Checkpoints(own_folder, identity),
+                ],
+            )
+        else:
+            trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
+    if not mixed_precision and scope is None:
+        return trainer.cloner
+    plain = Cloner(config).build_all()
+    plain.set_weights(trainer.cloner.get_weights())
+    return plain
 
 
-def _short(value: object) -> str:
-    shown = repr(value)
-    return shown if len(shown) < 60 else shown[:57] + "..."
+def input_pipeline(batches: BatchSequence, strategy: Any = None, *, again: bool = False) -> Any:
+    """Make batches in the background, in order, while the model trains on those before.
+
+    Parameters
+    ----------
+    batches : BatchSequence
+        From its ``first_step`` on.
+    strategy : tf.distribute.Strategy, optional
+        What `tinyclone.distribution.training_scope` yields.
+    again : bool
+        Whether `fit` goes through the batches many times, as it does with held-out data.
+
+    Returns
+    -------
+    tf.data.Dataset where Keras runs on TensorFlow; elsewhere a generator, or `batches` themselves
+
+    Notes
+    -----
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    if strategy is not None:
+        return share_batches(batches, strategy)
+    if keras.backend.backend() != "tensorflow":
+        return batches if again else _made_ahead(batches)
+    import tensorflow
+
+    # Clips, frames and tokens differ between buckets, channels do not.
+    signature = tuple(
+        {
+            name: tensorflow.TensorSpec((None, None)[: value.ndim] + value.shape[2:], value.dtype)
+            for name, value in part.items()
+        }
+        for part in batches[0]
+    )
+    dataset = tensorflow.data.Dataset.from_generator(
+        lambda: (batches[index] for index in range(len(batches))), output_signature=signature
+    )
+    counted = dataset.apply(tensorflow.data.experimental.assert_cardinality(len(batches)))
+    return counted.prefetch(BATCHES_AHEAD)
+
+
+def _made_ahead(batches: BatchSequence) -> Iterator:
+    """Yield every batch; one thread makes a few of them ahead."""
+    waiting: deque = deque()
+    maker = ThreadPoolExecutor(1)
+    try:
+        for index in range(len(batches)):
+            waiting.append(maker.submit(batches.__getitem__, index))
+            if len(waiting) > BATCHES_AHEAD:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        maker.shutdown(wait=False, cancel_futures=True)
+
+
+@contextmanager
+def mixed_policy(wanted: bool = True) -> Iterator[None]:
+    """Let the models made in the block compute in half precision; then restore the global policy.
+
+    On TensorFlow float16 with a scaled loss, which every NVIDIA card since 2018 is fast at; on JAX
+    bfloat16, for which its processors are made.
+
+    Notes
+    -----
+    Micikevicius et al. 2018, "Mixed Precision Training", section 3.
+
+    Lesson: lessons/05_gpu_training.ipynb
+    """
+    before = keras.config.dtype_policy()
+    if wanted:
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        keras.config.set_dtype_policy("mixed_float16" if on_tensorflow else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)
+
+
+def require_writable(run: Path) -> None:
+    """Make the folder of a run, or raise `CheckpointError` if nothing can be written there."""
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=run):
+            pass
+    except OSError as error:
+        raise CheckpointError(
+            f"The folder {run} of the run cannot be written in ({error.strerror}). Choose another one."
+        ) from error
+
+
+def _start_from(trainer: ClonerTrainer, weights: Path, identity: dict) -> None:
+    """Load the weights of an earlier training into a built trainer, or say what is different."""
+    advice = "Start from weights of the same sizes, or train with the config of those."
+    if not weights.is_file():
+        raise CheckpointError(f"There is no file {weights} to start from. Give a .weights.h5 or a .npz file.")
+    if weights.suffix == ".npz":
+        cloner = load_cloner(weights, audio=trainer.cloner.config.audio)
+        require_same(cloner.config.to_dict(), identity["model"], what=f"{weights} was made", advice=advice)
+        trainer.cloner.set_weights(cloner.get_weights())
+        return
+    if (weights.parent / "state.json").is_file():
+        then = read_state(weights.parent)["identity"]
+        sizes = {name: identity[name] for name in ("model", "speakers")}
+        require_same(then, sizes, what=f"{weights} was made", advice=advice)
+    try:
+        trainer.load_weights(weights)
+    except DAMAGED as error:
+        raise CheckpointError(
+            f"The weights {weights} ({weights.stat().st_size} bytes) do not fit this model or are damaged "
+            f"({str(error)[:120]}). {advice}"
+        ) from error
