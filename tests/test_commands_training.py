@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -131,9 +132,12 @@ def test_an_audition_is_drawn(tmp_path):
 
 
 @pytest.mark.slow
-def test_a_small_corpus_is_trained_from_its_sound_to_a_model_and_resumed(tmp_path):
+def test_a_small_corpus_is_trained_from_its_sound_to_a_model_and_resumed(tmp_path, monkeypatch):
+    from tinyclone import training_data
     from tinyclone.pretrained import load_cloner
 
+    coarse = partial(training_data.align_corpus, classifier_rounds=0)
+    monkeypatch.setattr(training_data, "align_corpus", coarse)
     arguments = (
         tinyvoices_folder(), "--run", tmp_path, "--steps-per-epoch", 1, "--pseudo-speakers", 0,
     )  # fmt: skip

@@ -16,10 +16,12 @@ from tinyclone.durations import CorpusAlignment, load_alignments, save_alignment
 from tinyclone.errors import CorpusError
 from tinyclone.feature_store import FeatureStore
 from tinyclone.features import prepare
+from tinyclone.layouts import fold_text
 from tinyclone.phone_models import GaussianScorer, cepstra, phone_class
 from tinyclone.text import word_symbols
 
 SALT = "tinyclone"
+FEWEST_HELD_OUT = 4
 # The aligner learns from no more speech than this, whatever the size of the corpora.
 HOURS_TO_LEARN_ALIGNMENT = 10
 CLIPS_TO_LEARN_LISTENING = 200
@@ -102,7 +104,8 @@ def gather(
     cache : Path, optional
         Where features are kept; several runs may share it.
     held_out_fraction : float in (0, 1)
-        Share of the sentences that training does not get.
+        Share of the sentences that training does not get. Of a small corpus it is more: about four
+        sentences, since a clip is judged by a voice that another clip of its speaker gives.
     pseudo_speakers : int
         Perturbed copies of each clip of the training part.
     max_seconds : float
@@ -127,7 +130,9 @@ def gather(
     cache = run / "features" if cache is None else cache
     training, held_out = FeatureStore(), FeatureStore()
     for clips in corpora:
-        parts = split_by_text(list(clips), held_out_fraction=held_out_fraction, salt=SALT)
+        n_sentences = len({fold_text(clip.text) for clip in clips})
+        fraction = max(held_out_fraction, min(0.5, FEWEST_HELD_OUT / max(n_sentences, 1)))
+        parts = split_by_text(list(clips), held_out_fraction=fraction, salt=SALT)
         limits = {"config": config, "max_seconds": max_seconds}
         training += prepare(parts[0], cache, pseudo_speakers=pseudo_speakers, **limits)
         held_out += prepare(parts[1], cache, **limits)
