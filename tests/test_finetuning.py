@@ -64,6 +64,7 @@ def start(tmp_path_factory) -> Path:
     return save_cloner(tmp_path_factory.mktemp("start") / "start.npz", cloner)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*minutes of usable speech")
 def test_a_speaker_is_learned_measured_and_can_speak(quick, start, tmp_path):
     folder, run, said = speaker_folder(tmp_path / "ana"), tmp_path / "run", []
@@ -113,6 +114,7 @@ class PowerCut(Exception):
     """Stands for anything that ends a training."""
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*minutes of usable speech")
 def test_a_stopped_run_goes_on(quick, start, tmp_path, monkeypatch):
     class Cut(keras.callbacks.Callback):
@@ -261,6 +263,7 @@ def run_command(*arguments: str):
     return CliRunner().invoke(finetune_command, [str(one) for one in arguments])
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*minutes of usable speech")
 def test_the_command_prints_the_table_and_where_to_listen(quick, start, tmp_path):
     folder, run = speaker_folder(tmp_path / "ana"), tmp_path / "run"

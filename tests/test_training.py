@@ -50,6 +50,7 @@ def power_cut_at(step: int):
     return Cut()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 7])
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, step):
     whole = train(tmp_path / "whole")
@@ -151,6 +152,7 @@ def test_averaged_weights_are_exported_returned_and_kept_over_a_restart(tmp_path
         assert all(float(row["val_loss"]) > 0 for row in csv.DictReader(file))
 
 
+@pytest.mark.slow
 def test_a_run_starts_from_an_exported_model_or_from_a_checkpoint(tmp_path):
     first = train(tmp_path / "first")
     for name, weights in (("npz", "cloner.npz"), ("h5", "epoch-3.weights.h5")):
@@ -159,6 +161,7 @@ def test_a_run_starts_from_an_exported_model_or_from_a_checkpoint(tmp_path):
             np.testing.assert_allclose(np.asarray(got), np.asarray(expected), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_start_that_does_not_fit_is_refused_and_named(tmp_path):
     train(tmp_path / "first", epochs=1)
     other = dataclasses.replace(SMALL, decoder_channels=24)
