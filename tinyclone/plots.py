@@ -246,6 +246,7 @@ def plot_report(report: CorpusReport, *, figure: Figure) -> Figure:
     figure.set_layout_engine("constrained")
     for axis, (label, values) in zip(figure.subplots(2, 2).flat, panels.items()):
         axis.hist(values, bins=30)
+        axis.yaxis.get_major_locator().set_params(integer=True)
         axis.set(xlabel=label, ylabel="speakers" if "speaker" in label else "clips")
     return figure
 
