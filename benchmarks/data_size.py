@@ -192,7 +192,7 @@ def train(
     """Train by a recipe, or go on; return the held-out mel error after each epoch."""
     data = {"config": recipe.config, "buckets": recipe.buckets}
     speakers = sorted({one.speaker for one in features})
-    validation = {"steps": 12, "spelled_share": 0.0, "seed": 1, "speakers": speakers}
+    validation = {"steps": 12, "seed": 1, "speakers": speakers}
     train_cloner(
         run,
         BatchSequence(

@@ -2,9 +2,9 @@
 
     python benchmarks/ship_weights.py --data ../shared/data --run runs/shipped
 
-Writes ``cloner.npz``, ``voices.npz``, ``SHA256SUMS`` and ``curves.png`` into ``tinyclone/weights``. A
-named voice is one voiceprint of up to 40 training recordings of its speaker. The six readers are the three
-women and three men of LibriSpeech whose recordings aligned best with their texts.
+Writes ``cloner.npz``, its graphs for onnxruntime, ``voices.npz``, ``SHA256SUMS`` and ``curves.png`` into
+``tinyclone/weights``. A named voice is one voiceprint of up to 40 training recordings of its speaker. The six
+readers are the three women and three men of LibriSpeech whose recordings aligned best with their texts.
 """
 
 from __future__ import annotations
@@ -15,7 +15,8 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
+# Graphs are exported from TensorFlow.
+os.environ["KERAS_BACKEND"] = "tensorflow"
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -23,7 +24,9 @@ from train_weights import STAGES, corpora, stage_folder
 
 from tinyclone.durations import load_alignments
 from tinyclone.features import Features, prepare
-from tinyclone.pretrained import load_cloner, save_cloner, shipped_folder, write_checksums
+from tinyclone.onnx_export import save_graphs
+from tinyclone.pretrained import load_cloner, save_cloner
+from tinyclone.shipped import shipped_folder, write_checksums
 from tinyclone.voice import Voice, save_voices
 
 SOURCES = {
@@ -84,6 +87,7 @@ def main() -> None:
     stages = [one for one in (stage_folder(arguments.run, name) for name in STAGES) if one.is_dir()]
     save_cloner(folder / "cloner.npz", load_cloner(stages[-1] / "cloner.npz"))
     cloner = load_cloner(folder / "cloner.npz")
+    save_graphs(cloner, folder / "cloner_graphs.npz")
     sex = sex_of_readers(arguments.data)
     names = {name: name for name in SOURCES}
     names |= chosen_readers(features, load_alignments(arguments.run / "alignments.npz").alignments, sex)

@@ -23,7 +23,7 @@ from tinyclone.mel import log_mel
 
 if TYPE_CHECKING:
     from tinyclone import Voice
-    from tinyclone.cloner import Cloner
+    from tinyclone.mel_speaker import MelSpeaker
 
 CONSENT = "Readers of LibriSpeech, published under CC BY 4.0; cloned here only to measure the quality."
 TRAINING_CONSENT = "The readers of the training corpora, whose licences allow it; see the model card."
@@ -155,17 +155,17 @@ def audio_seconds(path: Path) -> float:
     return float(soundfile.info(str(path)).duration)
 
 
-def load_weights(settings: Settings) -> Cloner:
+def load_weights(settings: Settings) -> MelSpeaker:
     """Load the cloner that is measured."""
-    from tinyclone.pretrained import load_cloner
+    from tinyclone.pretrained import load_speaker
 
     try:
-        return load_cloner(settings.weights)
+        return load_speaker(settings.weights)
     except (TinycloneError, ImportError) as error:
         raise Missing(f"the weights cannot be loaded: {error}") from error
 
 
-def named_voices(held_out: HeldOut, settings: Settings, cloner: Cloner) -> dict[str, Voice]:
+def named_voices(held_out: HeldOut, settings: Settings, cloner: MelSpeaker) -> dict[str, Voice]:
     """Return the shipped voices, or with other weights those of a file or of the training recordings."""
     from tinyclone import Voice
     from tinyclone.voice import load_voices
@@ -179,7 +179,7 @@ def named_voices(held_out: HeldOut, settings: Settings, cloner: Cloner) -> dict[
     return {named.name: _average_voice(named, cloner) for named in held_out.named}
 
 
-def _average_voice(named: NamedVoice, cloner: Cloner) -> Voice:
+def _average_voice(named: NamedVoice, cloner: MelSpeaker) -> Voice:
     """Average the voiceprints of training recordings, which vary less together than alone."""
     voices = []
     step = max(1, len(named.training_clips) // (2 * TRAINING_CLIPS_FOR_A_VOICE))
@@ -195,13 +195,13 @@ def _average_voice(named: NamedVoice, cloner: Cloner) -> Voice:
     return replace(voices[0], voiceprint=np.mean([voice.voiceprint for voice in voices], axis=0))
 
 
-def _voice_of(recording: Path, name: str, cloner: Cloner, *, consent: str = CONSENT) -> Voice:
+def _voice_of(recording: Path, name: str, cloner: MelSpeaker, *, consent: str = CONSENT) -> Voice:
     from tinyclone import Voice
 
     return Voice.from_recording(recording, consent=consent, name=name, cloner=cloner)
 
 
-def _warm_up(held_out: HeldOut, voice: Voice, cloner: Cloner) -> None:
+def _warm_up(held_out: HeldOut, voice: Voice, cloner: MelSpeaker) -> None:
     """Meet every length once: what is compiled at a first call is not what a second call costs."""
     from tinyclone import clone
 
@@ -210,7 +210,7 @@ def _warm_up(held_out: HeldOut, voice: Voice, cloner: Cloner) -> None:
         clone(by_length[position], voice, cloner=cloner)
 
 
-def _speak(utterance: Utterance, voice: Voice, cloner: Cloner, recording: Recording | None) -> Utterance:
+def _speak(utterance: Utterance, voice: Voice, cloner: MelSpeaker, recording: Recording | None) -> Utterance:
     from tinyclone import clone
 
     start = perf_counter()

@@ -112,7 +112,7 @@ def main() -> None:
         seed=stage.seed,
     )
     validation = BatchSequence(
-        held_out, aligned.alignments, config=config, speakers=speakers, steps=12, spelled_share=0.0, seed=1
+        held_out, aligned.alignments, config=config, speakers=speakers, steps=12, seed=1
     )
     minutes, held_out_minutes = batches.seconds / 60, validation.seconds / 60
     print(f"{len(speakers)} voices, {minutes:.0f} minutes; {held_out_minutes:.0f} minutes held out")

@@ -12,12 +12,12 @@ from tinyclone.durations import Alignment
 from tinyclone.errors import CorpusError
 from tinyclone.examples import token_prosody
 from tinyclone.features import Features
-from tinyclone.text import END, PAUSES, START, decode, encode_symbols, word_symbols
+from tinyclone.text import END, START, decode, encode_symbols, word_symbols
 
 
 def batches_of(clips: list[tuple[Features, Alignment]], **settings) -> BatchSequence:
     alignments = {(one.id, one.speaker): alignment for one, alignment in clips}
-    arguments = {"config": SMALL, "speakers": ["ann", "ben"], "steps": 4, "spelled_share": 0.0, **settings}
+    arguments = {"config": SMALL, "speakers": ["ann", "ben"], "steps": 4, **settings}
     return BatchSequence([one for one, _ in clips], alignments, **arguments)
 
 
@@ -48,11 +48,11 @@ def assert_same_batch(got, expected) -> None:
 
 
 def test_a_batch_depends_on_the_seed_and_its_number_alone():
-    first, second = batches_of(mixed_clips(), spelled_share=0.5), batches_of(mixed_clips(), spelled_share=0.5)
+    first, second = batches_of(mixed_clips()), batches_of(mixed_clips())
     expected = [first[index] for index in range(8)]
     for index in (2, 0, 7, 3, 1):
         assert_same_batch(second[index], expected[index])
-    other_seed = batches_of(mixed_clips(), spelled_share=0.5, seed=1)
+    other_seed = batches_of(mixed_clips(), seed=1)
     batches = expected + [other_seed[index] for index in range(8)]
     assert len({inputs["reference"].tobytes() for inputs, _ in batches}) == 16
 
@@ -116,7 +116,7 @@ def test_padding_is_zero_everywhere():
 
 def test_targets_are_the_prosody_of_the_piece_and_weigh_what_can_be_heard():
     features, alignments = made_corpus(speakers=("ann",))
-    batches = BatchSequence(features, alignments, config=SMALL, speakers=["ann"], steps=1, spelled_share=0.0)
+    batches = BatchSequence(features, alignments, config=SMALL, speakers=["ann"], steps=1)
     inputs, targets = batches[0]
     for row in range(len(targets["mel"])):
         tokens = inputs["tokens"][row][inputs["tokens"][row] > 0]
@@ -236,11 +236,10 @@ def test_the_fingerprint_tells_data_and_choices_apart():
     others = [
         batches_of(mixed_clips()[:-1]),
         batches_of(mixed_clips(), seed=1),
-        batches_of(mixed_clips(), spelled_share=0.5),
         batches_of(mixed_clips(), pseudo_speaker_weight=0.1),
         batches_of(mixed_clips(), buckets=((64, 40, 3), (128, 60, 2))),
     ]
-    assert len({same, *(one.fingerprint for one in others)}) == 6
+    assert len({same, *(one.fingerprint for one in others)}) == 5
 
 
 def test_the_clips_of_a_step_are_named_and_the_broken_among_them():
@@ -298,35 +297,3 @@ def test_a_corpus_of_weight_zero_is_never_drawn():
     clips = [numbered_clip(number, corpus=corpus) for number, corpus in enumerate(["a", "b", "a", "b", "a"])]
     share = drawn_share(batches_of(clips, weights={"b": 0.0}), draws=10)
     assert share[1] == share[3] == 0 and share[2] > 0
-
-
-# --- words given as letters
-
-
-def test_the_asked_share_of_words_is_spelled_and_their_frames_stay_theirs():
-    clips = [numbered_clip(number, text="We saw a big cat.", frames_per_token=6) for number in range(4)]
-    spelled = words = 0
-    for index in range(20):
-        inputs, targets = batches_of(clips, spelled_share=0.3, steps=20)[index]
-        for row, tokens in enumerate(inputs["tokens"]):
-            symbols = decode(tokens[tokens > 0])
-            heard = " ".join("".join(symbols[1:-2]).split())
-            for phones, letters in (("WIY1", "we"), ("SAO1", "saw"), ("BIH1G", "big"), ("KAE1T", "cat")):
-                assert (phones in heard) != (letters in heard)
-                spelled, words = spelled + (letters in heard), words + 1
-            durations = np.expm1(targets["variances"][row][:, 0]).round()
-            boundaries = np.flatnonzero(np.isin(symbols, list(PAUSES)))
-            word_frames = np.add.reduceat(durations, boundaries)[:-2] - 6
-            np.testing.assert_array_equal(word_frames[:5], [12, 12, 6, 18, 18])
-    assert spelled / words == pytest.approx(0.3, abs=0.06)
-
-
-def test_spelling_never_outgrows_the_bucket():
-    text = "Thoughtfully, neighbours brought through enough daughters " * 2
-    clips = [numbered_clip(number, text=text, seed=number) for number in range(4)]
-    batches = batches_of(clips, spelled_share=1.0, steps=10)
-    for index in range(10):
-        inputs, _ = batches[index]
-        for tokens in inputs["tokens"]:
-            kept = tokens[tokens > 0]
-            assert kept[-1] == encode_symbols([END])[0] and not tokens[len(kept) :].any()

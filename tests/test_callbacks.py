@@ -18,8 +18,8 @@ from tinyclone.callbacks import (
     TensorBoardLog,
     alignment_score,
 )
-from tinyclone.cloner import Prediction
 from tinyclone.errors import TrainingError
+from tinyclone.mel_speaker import Prediction
 from tinyclone.phone_models import GaussianScorer, cepstra, phone_class
 from tinyclone.text import decode, encode, word_symbols
 

@@ -11,7 +11,7 @@ import soundfile
 from fake_cloner import VOICEPRINT_SIZE, FakeCloner, speech_like, tiny_cloner
 
 import tinyclone
-from tinyclone import doctor, pretrained
+from tinyclone import doctor, pretrained, shipped
 from tinyclone.cli import main
 from tinyclone.errors import TinycloneError
 from tinyclone.voice import Voice, save_voices
@@ -27,7 +27,7 @@ def fake(monkeypatch) -> FakeCloner:
     voices = {
         name: Voice(name, voiceprints, CONSENT, f"corpus of {name}", "fake") for name in ("lj", "kathleen")
     }
-    monkeypatch.setattr("tinyclone.pretrained.load_cloner", lambda *_, **__: cloner)
+    monkeypatch.setattr("tinyclone.pretrained.load_speaker", lambda *_, **__: cloner)
     monkeypatch.setattr("tinyclone.voice.shipped_voices", lambda: voices)
     return cloner
 
@@ -46,7 +46,7 @@ def tiny_shipped(tmp_path_factory):
     cloner = pretrained.load_cloner(folder / "cloner.npz")
     voiceprint = cloner.voiceprint(np.full((200, 80), -5.0, np.float32))
     save_voices(folder / "voices.npz", [Voice("lj", voiceprint, CONSENT, "LJ Speech", cloner.fingerprint)])
-    pretrained.write_checksums(folder)
+    shipped.write_checksums(folder)
     return folder
 
 
@@ -293,27 +293,27 @@ def test_damaged_shipped_weights_are_a_mistake_not_a_traceback(tiny_shipped, tmp
         (tmp_path / name).write_bytes((tiny_shipped / name).read_bytes())
     whole = (tmp_path / "cloner.npz").read_bytes()
     (tmp_path / "cloner.npz").write_bytes(whole[:-100])
-    monkeypatch.setattr(pretrained, "shipped_folder", lambda: tmp_path)
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path)
     line = mistake(capsys, "clone", "Hello.", "--voice", "lj", "--out", str(tmp_path / "a.wav"))
     assert "cloner.npz" in line and "install tinyclone again" in line
 
 
 def test_doctor_finds_a_healthy_installation_healthy(tiny_shipped, capsys, monkeypatch):
-    monkeypatch.setattr(pretrained, "shipped_folder", lambda: tiny_shipped)
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tiny_shipped)
     assert main(["doctor"]) == 0, capsys.readouterr().out
     lines = capsys.readouterr().out.splitlines()
-    assert len(lines) == 10 and all(line.startswith("OK ") for line in lines[:-1])
+    assert len(lines) == 11 and all(line.startswith("OK ") for line in lines[:-1])
     assert "HH AH0 L OW1" in lines[5]
 
 
 def test_doctor_names_each_fault_and_its_fix(tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(pretrained, "shipped_folder", lambda: tmp_path)
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path)
     monkeypatch.setattr(doctor, "PACKAGES", ("numpy", "no-such-package"))
     monkeypatch.setattr(doctor, "PYTHON_RANGE", ((2, 6), (2, 7)))
     assert main(["doctor"]) == 1
     page = capsys.readouterr().out
     failed = re.findall(r"^FAIL  (\S+ ?\S+)", page, flags=re.MULTILINE)
-    assert failed == ["Python", "packages", "shipped weights", "shipped voices", "the whole"]
+    assert failed == ["Python", "packages", "shipped weights", "shipped voices", "speaking with", "the whole"]
     assert "pip install no-such-package" in page and "2.6 to 2.7" in page
 
 
@@ -326,7 +326,7 @@ def test_doctor_survives_what_it_did_not_expect(monkeypatch):
 
 
 def test_demo(tiny_shipped, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr(pretrained, "shipped_folder", lambda: tiny_shipped)
+    monkeypatch.setattr(shipped, "shipped_folder", lambda: tiny_shipped)
     folder = tmp_path / "new" / "outputs"
     for _ in range(2):
         assert main(["demo", "--out", str(folder)]) == 0
@@ -334,7 +334,7 @@ def test_demo(tiny_shipped, tmp_path, capsys, monkeypatch):
     assert soundfile.info(folder / "demo_cloned.wav").samplerate == 16000
     page = capsys.readouterr().out
     for part in (
-        "Load Keras",
+        "Load the weights",
         "Listen to a new voice",
         "Draw the picture",
         "Listen:",

@@ -120,8 +120,8 @@ def test_the_end_names_the_model_and_the_command_that_speaks_with_it(tmp_path, g
 
 
 def test_an_audition_is_drawn(tmp_path):
-    from tinyclone.cloner import Prediction
     from tinyclone.commands_training import _draw
+    from tinyclone.mel_speaker import Prediction
     from tinyclone.text import encode
 
     n_tokens = len(encode("Costs $5."))

@@ -9,7 +9,7 @@ from made_corpus import SMALL
 from tinyclone.config import ClonerConfig
 from tinyclone.durations import Alignment
 from tinyclone.errors import CorpusError
-from tinyclone.examples import cut_examples, spell, token_prosody, words_of
+from tinyclone.examples import cut_examples, token_prosody, words_of
 from tinyclone.features import Features
 from tinyclone.text import PAUSES, Word, parse, word_symbols
 
@@ -112,28 +112,6 @@ def test_an_alignment_of_other_features_is_refused():
     other_text = Features(**{**vars(one), "words": tuple(parse("The cats sat."))})
     with pytest.raises(CorpusError, match="align the corpus again"):
         cut_examples(0, other_text, alignment, max_frames=400)
-
-
-# --- words given as letters
-
-
-def test_spelled_letters_share_the_frames_of_the_phones():
-    word = Word("cats", ("K", "AE1", "T", "S"), True, ",")
-    letters, durations = spell(word, np.array([2, 3, 4, 2, 9]))
-    assert letters == ("c", "a", "t", "s")
-    np.testing.assert_array_equal(durations, [2, 3, 3, 3, 9])
-    though = Word("though", ("DH", "OW1"), True, "")
-    letters, durations = spell(though, np.array([10, 11]))
-    assert letters == tuple("though") and durations.sum() == 21 and set(durations) == {3, 4}
-
-
-def test_a_word_without_a_frame_for_each_letter_or_without_phones_stays_as_it_is():
-    though = Word("though", ("DH", "OW1"), True, " ")
-    symbols, durations = spell(though, np.array([2, 3, 50]))
-    assert symbols == though.symbols and durations.tolist() == [2, 3, 50]
-    unknown = Word("zbr", ("z", "b", "r"), False, "")
-    symbols, durations = spell(unknown, np.array([1, 20, 3]))
-    assert symbols == ("z", "b", "r") and durations.tolist() == [1, 20, 3]
 
 
 # --- prosody

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from fake_cloner import tiny_cloner, tiny_config
 
-from tinyclone import pretrained
+from tinyclone import pretrained, shipped
 from tinyclone.config import AudioConfig, ClonerConfig
 from tinyclone.errors import CheckpointError
 from tinyclone.text import SYMBOLS, encode
@@ -159,7 +159,7 @@ def test_a_file_that_does_not_fit_the_model(path, change, message):
 
 
 def test_checksum_beside_the_file_must_agree(cloner, path):
-    pretrained.write_checksums(path.parent, names=("tiny.npz",))
+    shipped.write_checksums(path.parent)
     line = (path.parent / "SHA256SUMS").read_text()
     assert line == f"{hashlib.sha256(path.read_bytes()).hexdigest()}  tiny.npz\n"
     pretrained.load_cloner(path)
@@ -169,11 +169,11 @@ def test_checksum_beside_the_file_must_agree(cloner, path):
 
 
 def test_a_checksum_may_be_missing_only_for_your_own_files(path):
-    pretrained.verify_checksum(path)
+    shipped.verify_checksum(path)
     with pytest.raises(CheckpointError, match="no checksum"):
-        pretrained.verify_checksum(path, required=True)
+        shipped.verify_checksum(path, required=True)
     (path.parent / "SHA256SUMS").write_text(f"{'0' * 64} *other.npz\n\n")
-    pretrained.verify_checksum(path)
+    shipped.verify_checksum(path)
 
 
 def test_nan_weights_are_not_saved_and_large_ones_keep_their_precision(tmp_path):
@@ -231,17 +231,17 @@ def test_hidden_messages_are_shown_when_the_import_fails(capfd):
 
 
 def test_shipped_files_have_their_checksums_and_are_small():
-    folder = pretrained.shipped_folder()
+    folder = shipped.shipped_folder()
     total = 0
     for name in ("cloner.npz", "voices.npz"):
-        pretrained.verify_checksum(folder / name, required=True)
+        shipped.verify_checksum(folder / name, required=True)
         total += (folder / name).stat().st_size
     assert total <= 10 * 2**20
     assert (folder / "MODEL_CARD.md").is_file()
 
 
 def test_shipped_weights_have_the_default_config_and_speak_finite_mels():
-    header = pretrained.read_arrays(pretrained.shipped_folder() / "cloner.npz")[1]
+    header = pretrained.read_arrays(shipped.shipped_folder() / "cloner.npz")[1]
     assert AudioConfig.from_dict(header["config"]["audio"]) == AudioConfig()
     cloner = pretrained.load_cloner()
     prediction = cloner.predict_mel(encode("Hello there."), shipped_voices()["lj"].voiceprint)
@@ -251,7 +251,7 @@ def test_shipped_weights_have_the_default_config_and_speak_finite_mels():
 def test_shipped_voices_belong_to_the_shipped_weights():
     voices = shipped_voices()
     assert set(NAMED) <= set(voices) and len(voices) >= 8
-    header = pretrained.read_arrays(pretrained.shipped_folder() / "cloner.npz")[1]
+    header = pretrained.read_arrays(shipped.shipped_folder() / "cloner.npz")[1]
     assert {voice.cloner_fingerprint for voice in voices.values()} == {header["fingerprint"]}
     sizes = {voice.voiceprint.shape for voice in voices.values()}
     assert sizes == {(ClonerConfig.from_dict(header["config"]).voiceprint_length,)}

@@ -26,14 +26,16 @@ MODULES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     0: ["config", "errors"],
     1: ["worker_processes", "abbreviations", "number_words", "normalisation", "pronunciation", "text"]
-    + ["array_files", "sound_files", "audio", "reference", "mel", "pitch", "griffin_lim"],
+    + ["array_files", "shipped", "letter_to_sound", "word_errors"]
+    + ["sound_files", "audio", "reference", "mel", "pitch", "griffin_lim"],
     2: ["layouts", "transcript_tables", "layout_readers", "corpora", "inspection"]
     + ["public_corpora", "archives", "transfers", "downloads"]
     + ["clip_features", "feature_shards", "feature_cache", "corpus_report"]
     + ["features", "feature_store", "durations", "examples", "framing", "equaliser", "excitation"]
-    + ["pulses", "recordings"],
+    + ["pulses", "recordings", "spelling_alignment"],
     3: ["phone_models", "alignment", "encoders", "variance", "cloner", "discriminator", "vocoder", "papers"]
-    + ["spectra", "convnext", "vocoder_losses"],
+    + ["spectra", "convnext", "vocoder_losses", "mel_speaker", "wave_speaker", "model_weights"]
+    + ["onnx_models", "onnx_export"],
     4: [
         "vocoder_batches",
         "vocoder_training",
@@ -47,8 +49,9 @@ FLOORS = {
         "presets",
         "distribution",
         "pretrained",
+        "letter_to_sound_training",
     ],
-    5: ["voice", "synthesis", "confidence", "word_errors", "evaluation", "exercises", "finetuning"]
+    5: ["voice", "synthesis", "confidence", "evaluation", "exercises", "finetuning"]
     + ["speaker_clips", "speaker_quality"],
     6: ["plots", "widgets", "demo", "doctor", "cli", "commands_corpora", "commands_training"],
 }

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 
 from tinyclone.errors import TextError
+from tinyclone.letter_to_sound import sound_out
 from tinyclone.number_words import year
 from tinyclone.text import (
+    LETTERS,
     PAUSES,
     SYMBOLS,
     UnknownCharacterWarning,
@@ -153,8 +155,6 @@ def test_pauses_are_the_symbols_without_sound() -> None:
         ("Hello there.", [1, 17, 41, 20, 69, 3, 14, 54, 25, 5, 2]),
         # ^ K AE1 T S ? $
         ("Cats?", [1, 19, 39, 28, 26, 6, 2]),
-        # ^ a word that the dictionary lacks, by letters $
-        ("xyzq", [1, 103, 104, 105, 96, 2]),
         # ^ EH1 F ' ' B IY1 ' ' AY1 $
         ("FBI", [1, 54, 15, 3, 11, 66, 3, 51, 2]),
         # ^ EY1 M ! $
@@ -183,7 +183,7 @@ def test_every_symbol_survives_the_round_trip() -> None:
 def test_parse_keeps_spelling_phones_and_boundary() -> None:
     assert parse("The zyx, oh no") == [
         Word("the", ("DH", "AH0"), True, " "),
-        Word("zyx", ("z", "y", "x"), False, ","),
+        Word("zyx", sound_out("zyx"), False, ","),
         Word("oh", ("OW1",), True, " "),
         Word("no", ("N", "OW1"), True, ""),
     ]
@@ -258,8 +258,15 @@ def test_unknown_symbol_and_id_are_refused() -> None:
             decode([1, wrong])
 
 
-def test_word_of_300_letters_is_spelled() -> None:
-    assert decode(encode("q" * 300)) == ["^", *"q" * 300, "$"]
+def test_word_that_the_dictionary_lacks_is_sounded_out() -> None:
+    word = parse("Quidditch!")[0]
+    assert (word.spelling, word.known, word.boundary) == ("quidditch", False, "!")
+    assert word.symbols == sound_out("quidditch") and word.symbols[0] == "K"
+    assert set(word.symbols) <= set(SYMBOLS) - PAUSES - set(LETTERS)
+
+
+def test_word_of_300_letters_is_sounded_out_in_pieces() -> None:
+    assert parse("zuck" * 75)[0].symbols == sound_out("zuck" * 10) * 7 + sound_out("zuck" * 5)
 
 
 @pytest.mark.parametrize(

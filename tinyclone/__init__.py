@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from tinyclone.config import AudioConfig
     from tinyclone.griffin_lim import mel_to_wav
     from tinyclone.mel import log_mel
-    from tinyclone.pretrained import load_cloner
+    from tinyclone.pretrained import load_cloner, load_speaker
     from tinyclone.synthesis import Speech, clone
     from tinyclone.text import decode, encode, normalise
     from tinyclone.voice import Voice
@@ -35,6 +35,7 @@ __all__ = [
     "encode",
     "load_audio",
     "load_cloner",
+    "load_speaker",
     "log_mel",
     "mel_to_wav",
     "normalise",
@@ -50,6 +51,7 @@ _MODULE_OF = {
     "encode": "text",
     "load_audio": "audio",
     "load_cloner": "pretrained",
+    "load_speaker": "pretrained",
     "log_mel": "mel",
     "mel_to_wav": "griffin_lim",
     "normalise": "text",

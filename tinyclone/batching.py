@@ -14,12 +14,12 @@ import numpy as np
 from tinyclone.config import ClonerConfig
 from tinyclone.durations import Alignment
 from tinyclone.errors import CorpusError
-from tinyclone.examples import Example, cut_examples, spell, token_prosody, words_of
+from tinyclone.examples import Example, cut_examples, token_prosody, words_of
 from tinyclone.excitation import measured_contour, table_rows
 from tinyclone.feature_store import Features, FeatureStore, Outline
 from tinyclone.framing import frame_layout
 from tinyclone.presets import PRESETS, Buckets
-from tinyclone.text import END, START, encode_symbols
+from tinyclone.text import encode_symbols, word_symbols
 
 BUCKETS = PRESETS["laptop"].buckets
 SHORTEST_REFERENCE = 64
@@ -50,8 +50,6 @@ class BatchSequence(keras.utils.PyDataset):
         How often clips of a corpus are drawn, 1 by default.
     pseudo_speaker_weight : float
         How often a perturbed copy of a clip is drawn, compared with the clip itself.
-    spelled_share : float in [0, 1]
-        Share of known words that are given as letters, so that the model learns to read them.
     seed : int
         Of every choice.
     first_step : int
@@ -81,7 +79,6 @@ class BatchSequence(keras.utils.PyDataset):
         steps: int,
         weights: Mapping[str, float] | None = None,
         pseudo_speaker_weight: float = 0.5,
-        spelled_share: float = 0.08,
         seed: int = 0,
         first_step: int = 0,
         buckets: Buckets = BUCKETS,
@@ -90,7 +87,7 @@ class BatchSequence(keras.utils.PyDataset):
         super().__init__()
         self.features, self.alignments, self.config = features, alignments, config
         self.steps, self.seed, self.first_step = steps, seed, first_step
-        self.spelled_share, self.shapes = spelled_share, tuple(buckets)
+        self.shapes = tuple(buckets)
         limit = np.inf if max_seconds is None else max_seconds * config.audio.frames_per_sec
         pieces, groups = self._cut(limit)
         if speakers is None:
@@ -150,7 +147,7 @@ class BatchSequence(keras.utils.PyDataset):
     @property
     def fingerprint(self) -> str:
         """Sixteen digits that change with anything that decides what is in the batches."""
-        digest = hashlib.sha256(repr((self.seed, self.spelled_share, self.shapes)).encode())
+        digest = hashlib.sha256(repr((self.seed, self.shapes)).encode())
         for part in (*self.buckets, *self.example_distribution, self.group_of_clip):
             digest.update(np.ascontiguousarray(part).tobytes())
         return digest.hexdigest()[:16]
@@ -230,7 +227,7 @@ class BatchSequence(keras.utils.PyDataset):
     ) -> dict[str, np.ndarray]:
         """Fill the fixed shapes of one row of a batch."""
         one, config = self.features[example.clip], self.config
-        symbols, durations = self._tokens(example, one, random, room=n_tokens - example.n_tokens)
+        symbols, durations = self._tokens(example, one)
         mel = one.mel[example.start : example.end].astype(np.float32)
         pitch_hz = one.pitch_hz[example.start : example.end].astype(np.float32)
         prosody = token_prosody(mel, pitch_hz, durations, config=config)
@@ -253,21 +250,10 @@ class BatchSequence(keras.utils.PyDataset):
             "speaker": np.int32(self.speaker_number.get(one.speaker, -1)),
         }
 
-    def _tokens(
-        self, example: Example, one: Features, random: np.random.Generator, *, room: int
-    ) -> tuple[list[str], np.ndarray]:
-        """Return symbols and durations of an example, a few of its words given as letters."""
+    def _tokens(self, example: Example, one: Features) -> tuple[list[str], np.ndarray]:
+        """Return symbols and durations of an example."""
         words, durations_of_words, edges = words_of(example, one, self.alignments[one.id, one.speaker])
-        symbols, durations = [START], [edges[0]]
-        for word, word_durations in zip(words, durations_of_words):
-            word_symbols = word.symbols
-            growth = len(word.spelling) - len(word.symbols)
-            if random.random() < self.spelled_share and growth <= room:
-                word_symbols, word_durations = spell(word, word_durations)
-                room -= len(word_symbols) - len(word.symbols)
-            symbols.extend([*word_symbols, word.boundary] if word.boundary else word_symbols)
-            durations.extend(word_durations)
-        return [*symbols, END], np.array([*durations, edges[1]])
+        return word_symbols(words), np.concatenate([[edges[0]], *durations_of_words, [edges[1]]])
 
 
 def _pad(values: np.ndarray, length: int) -> np.ndarray:

@@ -22,7 +22,7 @@ from tinyclone.text import decode, encode
 
 if TYPE_CHECKING:
     from tinyclone.batching import BatchSequence
-    from tinyclone.cloner import Prediction
+    from tinyclone.mel_speaker import Prediction
 
 __all__ = ["Auditions", "Checkpoints", "Forecast", "LossTable", "NanGuard", "TensorBoardLog"]
 

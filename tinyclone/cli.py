@@ -17,7 +17,7 @@ from tinyclone.commands_training import finetune_command, train_command
 from tinyclone.errors import AudioError, TinycloneError, VoiceError
 
 if TYPE_CHECKING:
-    from tinyclone.cloner import Cloner
+    from tinyclone.mel_speaker import MelSpeaker
     from tinyclone.voice import Voice
 
 USER_MISTAKE = 2
@@ -121,10 +121,10 @@ def clone_command(
         check_plot_path(plot)
     text = _read_text() if text == "-" else text
     _require_speakable(text)
-    from tinyclone.pretrained import load_cloner
+    from tinyclone.pretrained import load_speaker
     from tinyclone.synthesis import clone
 
-    cloner = load_cloner(weights) if weights is not None else None
+    cloner = load_speaker(weights) if weights is not None else None
     voice = find_voice(voice_name, consent=consent, cloner=cloner)
     speech = clone(text, voice, speed=speed, pitch_shift=pitch_shift, seed=seed, cloner=cloner)
     speech.save(out)
@@ -194,7 +194,7 @@ for command in (fetch_command, inspect_command, prepare_command, train_command, 
     commands.add_command(command)
 
 
-def find_voice(name_or_file: str, *, consent: str | None = None, cloner: Cloner | None = None) -> Voice:
+def find_voice(name_or_file: str, *, consent: str | None = None, cloner: MelSpeaker | None = None) -> Voice:
     """Return the voice of a name, a voice file or a recording.
 
     Parameters
@@ -203,7 +203,7 @@ def find_voice(name_or_file: str, *, consent: str | None = None, cloner: Cloner 
         A name of `tinyclone voices`, a ``.npz`` file of `Voice.save`, or any recording.
     consent : str, optional
         Needed with a recording.
-    cloner : Cloner, optional
+    cloner : MelSpeaker, optional
         The model that listens to a recording; the shipped one if not given.
 
     Returns

@@ -7,7 +7,6 @@ T tokens, F frames, R reference frames, C channels, V numbers in a voiceprint, M
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 
 import keras
@@ -16,46 +15,9 @@ from keras import layers, ops
 
 from tinyclone.config import ClonerConfig
 from tinyclone.encoders import ConvolutionBlock, ReferenceEncoder, TextEncoder
-from tinyclone.equaliser import SENTENCES, equaliser
-from tinyclone.excitation import harmonics_table, predicted_contour, table_rows
-from tinyclone.framing import frame_layout, reference_crops
-from tinyclone.text import PAUSES, SYMBOLS, encode
+from tinyclone.excitation import harmonics_table
+from tinyclone.mel_speaker import MelSpeaker
 from tinyclone.variance import VarianceAdaptor, beside
-
-TOKEN_STEP = 64
-FRAME_STEP = 128
-# Squared error makes the network predict the mean of the log; the mean of a log-normal duration is longer
-# by half its variance, which on held-out clips was 0.19.
-DURATION_CORRECTION = np.exp(0.19 / 2)
-SHORTEST_PHONE_FRAMES = 2
-# Four seconds: an untrained network predicts anything, and its speech must still fit into memory.
-LONGEST_TOKEN_FRAMES = 250
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """What the model says about one sentence.
-
-    Parameters
-    ----------
-    mel : np.ndarray [shape=(F, n_mels), float32]
-        Natural-log mel.
-    durations : np.ndarray [shape=(T,), int32]
-        Frames of each token; their sum is F.
-    pitch_hz : np.ndarray [shape=(T,), float32]
-        Pitch of each token, 0 where it is rather unvoiced.
-    energy : np.ndarray [shape=(T,), float32]
-        Mean log mel of each token.
-
-    Notes
-    -----
-    Lesson: lessons/04_model_building.ipynb
-    """
-
-    mel: np.ndarray
-    durations: np.ndarray
-    pitch_hz: np.ndarray
-    energy: np.ndarray
 
 
 class MelDecoder(layers.Layer):
@@ -118,8 +80,8 @@ def _read(model: Cloner | _Reader, tokens, voiceprint, training=False):
     return states, model.variance_adaptor(states, mask, voiceprint, training=training)
 
 
-class Cloner(keras.Model):
-    """The whole model. `predict_mel` and `voiceprint` are what synthesis uses; `call` is for training.
+class Cloner(keras.Model, MelSpeaker):
+    """The whole model. `call` is for training; what synthesis uses stands in `MelSpeaker`.
 
     Parameters
     ----------
@@ -193,89 +155,24 @@ class Cloner(keras.Model):
     def _normalise(self, mel):
         return (mel - self.config.mel_mean) / self.config.mel_std
 
-    def voiceprint(self, reference_mel: np.ndarray) -> np.ndarray:
-        """Describe the voice of a recording.
+    def hear_looks(self, looks: np.ndarray) -> np.ndarray:
+        """Return what the reference encoder says of natural-log mels. (n, R, M) -> (n, V)"""
+        return ops.convert_to_numpy(self.reference_encoder(self._normalise(ops.convert_to_tensor(looks))))
 
-        Parameters
-        ----------
-        reference_mel : np.ndarray [shape=(R, n_mels), float32]
-            Natural-log mel of 1 s or more; 3 to 15 s are best.
+    def read_tokens(self, tokens: np.ndarray, encoded: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return states (T, C) and variances (T, 4) of padded tokens (T,) and an encoded voice (V,)."""
+        states, variances = self._reader.predict_on_batch((tokens[None], encoded[None]))
+        return states[0], variances[0]
 
-        Returns
-        -------
-        np.ndarray [shape=(V + 2 * n_mels,), float32]
-            What the reference encoder says, the mean over overlapping looks of ``reference_frames``
-            frames; then the scale and the offset of each band, see `tinyclone.equaliser`.
-        """
-        crops = reference_crops(reference_mel, length=self.config.reference_frames)
-        looks = self.reference_encoder(self._normalise(ops.convert_to_tensor(crops)))
-        n_mels = self.config.audio.n_mels
-        level = [np.ones(n_mels), np.zeros(n_mels)]
-        encoded = ops.convert_to_numpy(looks).mean(axis=0)
-        unequalised = np.concatenate([encoded, *level])
-        spoken = [self.predict_mel(encode(sentence), unequalised).mel for sentence in SENTENCES]
-        return np.concatenate([encoded, *equaliser(spoken, reference_mel)]).astype(np.float32)
-
-    def predict_mel(
+    def draw_mel(
         self,
-        tokens: np.ndarray,
-        voiceprint: np.ndarray,
-        *,
-        speed: float = 1.0,
-        pitch_shift_semitones: float = 0.0,
-    ) -> Prediction:
-        """Speak one sentence.
-
-        Parameters
-        ----------
-        tokens : np.ndarray [shape=(T,), int]
-            From `tinyclone.text.encode`.
-        voiceprint : np.ndarray [shape=(V + 2 * n_mels,), float32]
-            From `voiceprint`.
-        speed : float > 0
-            2 speaks twice as fast.
-        pitch_shift_semitones : float
-            Added to the predicted pitch; 12 is an octave.
-
-        Returns
-        -------
-        Prediction
-        """
-        config, n_tokens = self.config, len(tokens)
-        bands = config.voiceprint_size + config.audio.n_mels * np.arange(2)
-        encoded, scale, offset = np.split(np.asarray(voiceprint, np.float32), bands)
-        padded = np.zeros((1, _round_up(n_tokens, TOKEN_STEP)), np.int32)
-        padded[0, :n_tokens] = tokens
-        states, variances = self._reader.predict_on_batch((padded, encoded[None]))
-        log_duration, pitch, voicing, energy = variances[0, :n_tokens].T
-        pause = np.isin(np.asarray(SYMBOLS)[tokens], list(PAUSES))
-        log_duration = np.clip(log_duration, 0, np.log1p(LONGEST_TOKEN_FRAMES))
-        frames = np.expm1(log_duration) * DURATION_CORRECTION / speed
-        shortest = max(1, round(SHORTEST_PHONE_FRAMES / speed))
-        durations = np.round(np.where(pause, frames, np.maximum(frames, shortest))).astype(np.int32)
-        if not durations.any():
-            durations[:] = 1
-        pitch = pitch + pitch_shift_semitones * np.log(2) / 12 / config.pitch_std
-        voiced_share = 1 / (1 + np.exp(-voicing))
-        prosody = np.zeros((1, padded.shape[1], 3), np.float32)
-        prosody[0, :n_tokens] = np.stack([pitch * voiced_share, voiced_share, energy], axis=1)
-        states = self.variance_adaptor.add(ops.convert_to_tensor(states), ops.convert_to_tensor(prosody))
-        layout = frame_layout(durations, n_frames=_round_up(int(durations.sum()), FRAME_STEP))
-        log_pitch = pitch * config.pitch_std + config.pitch_mean
-        contour = predicted_contour(log_pitch, voiced_share, durations, log_pitch_if_none=config.pitch_mean)
-        layout["pitch_row"] = np.zeros(len(layout["frame_mask"]), np.int32)
-        layout["pitch_row"][: len(contour)] = table_rows(contour)
+        states: np.ndarray,
+        prosody: np.ndarray,
+        encoded: np.ndarray,
+        layout: dict[str, np.ndarray],
+    ) -> np.ndarray:
+        """Return the normalised mel (F, M) of states (T, C), prosody (T, 3), a voice (V,) and a layout."""
         inputs = {name: ops.convert_to_tensor(value[None]) for name, value in layout.items()}
-        voice = ops.convert_to_tensor(encoded[None])
-        mel = ops.convert_to_numpy(self._speak(states, voice, inputs))[0, : durations.sum()]
-        quietest = np.log(np.float32(config.audio.log_floor))
-        return Prediction(
-            mel=np.maximum(scale * (mel * config.mel_std + config.mel_mean) + offset, quietest),
-            durations=durations,
-            pitch_hz=np.where(voiced_share > 0.5, np.exp(log_pitch), 0).astype(np.float32),
-            energy=(energy * config.mel_std + config.mel_mean).astype(np.float32),
-        )
-
-
-def _round_up(number: int, step: int) -> int:
-    return max(step, -(-number // step) * step)
+        known, voice = (ops.convert_to_tensor(one[None]) for one in (prosody, encoded))
+        told = self.variance_adaptor.add(ops.convert_to_tensor(states[None]), known)
+        return ops.convert_to_numpy(self._speak(told, voice, inputs))[0]

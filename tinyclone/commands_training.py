@@ -13,7 +13,7 @@ from tinyclone.presets import PRESETS, Preset, preset_named
 
 if TYPE_CHECKING:
     from tinyclone.batching import BatchSequence
-    from tinyclone.cloner import Prediction
+    from tinyclone.mel_speaker import Prediction
     from tinyclone.training_data import TrainingData
 
 TRAIN_HELP = """Train a cloner of your own on the corpora in the folders PATH...
@@ -156,7 +156,6 @@ def _train(
             speakers=list(batches.speaker_number),
             steps=8,
             seed=seed + 1,
-            spelled_share=0.0,
             **made,
         )
     except CorpusError:

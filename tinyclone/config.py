@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from tinyclone.errors import CheckpointError
@@ -56,12 +56,7 @@ class AudioConfig:
     @classmethod
     def from_dict(cls, values: dict[str, float | int]) -> AudioConfig:
         """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
-        names = {field.name for field in fields(cls)}
-        if set(values) != names:
-            raise CheckpointError(
-                f"The audio config has the entries {sorted(values)}, but this version of tinyclone "
-                f"expects {sorted(names)}. Use weights made by the same version, or train again."
-            )
+        _require_names(cls, values, what="The audio config")
         return cls(**values)
 
     def require_same(self, other: AudioConfig, *, what: str = "The checkpoint") -> None:
@@ -138,14 +133,72 @@ class ClonerConfig:
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> ClonerConfig:
         """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
-        names = {one.name for one in fields(cls)}
-        if set(values) != names:
-            raise CheckpointError(
-                f"The model's config has the entries {sorted(values)}, but this version of tinyclone "
-                f"expects {sorted(names)}. Use weights made by the same version, or train again."
-            )
+        _require_names(cls, values, what="The model's config")
         changed = {
             "audio": AudioConfig.from_dict(values["audio"]),
             "decoder_dilations": tuple(values["decoder_dilations"]),
         }
         return cls(**{**values, **changed})
+
+
+@dataclass(frozen=True)
+class VocoderConfig:
+    """Every size of the vocoder; saved with its weights.
+
+    Parameters
+    ----------
+    audio : AudioConfig
+        Of the mels that it reads.
+    channels, hidden_channels, n_blocks, kernel_size : int
+        Of the network that shapes the sound.
+    looks_per_frame : int
+        Spectra that it makes of each mel frame; windows are as many times shorter. A mouth moves faster
+        than mel frames follow one another, and harmonics need not be told apart: the source has them.
+    pitch_channels, n_pitch_blocks, pitch_classes : int
+        Of the network that reads the pitch.
+    mel_mean, mel_std, pitch_mean, pitch_std : float
+        Natural-log mels, and natural logs of pitches in Hz, are brought to about mean 0 and variance 1.
+
+    Notes
+    -----
+    Lesson: lessons/07_neural_vocoder.ipynb
+    """
+
+    audio: AudioConfig = field(default_factory=AudioConfig)
+    channels: int = 192
+    hidden_channels: int = 576
+    n_blocks: int = 4
+    kernel_size: int = 7
+    looks_per_frame: int = 2
+    pitch_channels: int = 96
+    n_pitch_blocks: int = 2
+    pitch_classes: int = 256
+    mel_mean: float = -5.4
+    mel_std: float = 2.1
+    pitch_mean: float = 5.15
+    pitch_std: float = 0.4
+
+    @property
+    def look(self) -> AudioConfig:
+        """Window and hop of the spectra that are made."""
+        n_fft, hop_length = (one // self.looks_per_frame for one in (self.audio.n_fft, self.audio.hop_length))
+        return replace(self.audio, n_fft=n_fft, hop_length=hop_length)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as a dictionary that JSON can hold."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> VocoderConfig:
+        """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
+        _require_names(cls, values, what="The vocoder's config")
+        return cls(**{**values, "audio": AudioConfig.from_dict(values["audio"])})
+
+
+def _require_names(config: type, values: dict[str, Any], *, what: str) -> None:
+    names = {one.name for one in fields(config)}
+    if set(values) != names:
+        raise CheckpointError(
+            f"{what} has the entries {sorted(values)}, but this version of tinyclone expects "
+            f"{sorted(names)}. Use weights made by the same version, or train again."
+        )

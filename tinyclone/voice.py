@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tinyclone import audio, pretrained
+from tinyclone import audio, pretrained, shipped
 from tinyclone.array_files import read_arrays, write_arrays
 from tinyclone.config import AudioConfig
 from tinyclone.errors import AudioError, CheckpointError, ConsentError, VoiceError
@@ -17,7 +17,7 @@ from tinyclone.mel import log_mel
 from tinyclone.reference import check_reference
 
 if TYPE_CHECKING:
-    from tinyclone.cloner import Cloner
+    from tinyclone.mel_speaker import MelSpeaker
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +63,7 @@ class Voice:
         consent: str | None = None,
         sample_rate_hz: int | None = None,
         name: str | None = None,
-        cloner: Cloner | None = None,
+        cloner: MelSpeaker | None = None,
     ) -> Voice:
         """Make a voice from a few seconds of somebody's speech, with their consent.
 
@@ -78,7 +78,7 @@ class Voice:
             Needed with an array, and only then.
         name : str, optional
             The file's name without its suffix, if not given.
-        cloner : Cloner, optional
+        cloner : MelSpeaker, optional
             The model that listens; the shipped one if not given.
 
         Returns
@@ -102,7 +102,7 @@ class Voice:
         # Bad audio is refused before the model, which takes seconds to load.
         config = cloner.config.audio if cloner is not None else AudioConfig()
         wav = read_reference(recording, sample_rate_hz=sample_rate_hz, config=config)
-        model = cloner if cloner is not None else pretrained.load_cloner()
+        model = cloner if cloner is not None else pretrained.load_speaker()
         is_file = isinstance(recording, (str, Path))
         return cls(
             name=name or (Path(recording).stem if is_file else "recording"),
@@ -178,9 +178,7 @@ def require_consent(consent: str | None) -> str:
 
 def shipped_voices() -> dict[str, Voice]:
     """Return the voices that come with the package, by name."""
-    path = pretrained.shipped_folder() / "voices.npz"
-    pretrained.verify_checksum(path, required=True)
-    return load_voices(path)
+    return load_voices(shipped.shipped_file("voices.npz"))
 
 
 def voice_names() -> list[str]:
