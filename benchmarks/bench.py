@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -25,6 +26,7 @@ import heldout  # noqa: E402
 import report  # noqa: E402
 import systems  # noqa: E402
 import timing  # noqa: E402
+from utterances import Footprint, Missing, Settings, Utterance  # noqa: E402
 
 FAST_LIMIT = 9
 EXAMPLES = """examples:
@@ -40,10 +42,11 @@ def main() -> None:
     settings_load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
     with work_folder(options.audio) as work:
         held_out = heldout.prepare(options.data, work, limit=options.limit)
-        settings = systems.Settings(work=work, weights=options.weights, voices=options.voices)
+        settings = Settings(work, options.weights, options.voices, options.vocoder)
         utterances, left_out = speak(options.only, held_out, settings)
-        fresh = "ours" in options.only and not options.limit
-        waiting_sec = wait(held_out, settings, first_sentence=fresh)
+        waiting_sec = {"import tinyclone": timing.import_sec()}
+        if "ours" in options.only and not options.limit:
+            measure_ours(held_out, settings)
         scores = judge(utterances, work, options, left_out)
         if options.audio:
             save_clips(utterances, scores, work / "clips.json")
@@ -59,10 +62,11 @@ def main() -> None:
         },
         "rows": report.rows_of(list(zip(utterances, scores, strict=True))),
         "waiting_sec": waiting_sec,
+        "footprints": {name: asdict(one) for name, one in settings.footprints.items()},
         "left_out": [*held_out.left_out, *left_out],
     }
     if options.keep:
-        results["rows"] = kept_rows(options.out / "results.json", options.only) + results["rows"]
+        keep_others(results, options.out / "results.json", options.only)
     results["rows"].sort(key=lambda row: list(systems.SYSTEMS).index(row["system"]))
     report.write_all(results, options.out)
     print("\n" + report.markdown(results))
@@ -82,6 +86,7 @@ def parse() -> argparse.Namespace:
     )
     add("--out", type=Path, default=ROOT / "benchmarks", help="folder for the results (default: benchmarks)")
     add("--weights", type=Path, help="measure these weights instead of the package's")
+    add("--vocoder", type=Path, help="measure this vocoder instead of the package's")
     add("--voices", type=Path, help="named voices for --weights (default: made from training recordings)")
     add(
         "--only",
@@ -105,8 +110,10 @@ def parse() -> argparse.Namespace:
     options = parser.parse_args()
     if options.fast and not options.limit:
         options.limit = FAST_LIMIT
-    if options.weights and not options.weights.is_file():
-        parser.error(f"--weights {options.weights}: there is no such file")
+    for name in ("weights", "vocoder"):
+        path = getattr(options, name)
+        if path and not path.is_file():
+            parser.error(f"--{name} {path}: there is no such file")
     return options
 
 
@@ -137,32 +144,35 @@ def work_folder(kept: Path | None) -> Iterator[Path]:
 
 
 def speak(
-    names: list[str], held_out: heldout.HeldOut, settings: systems.Settings
-) -> tuple[list[systems.Utterance], list[str]]:
+    names: list[str], held_out: heldout.HeldOut, settings: Settings
+) -> tuple[list[Utterance], list[str]]:
     """Let every system speak; return what it said, and why others did not."""
     utterances, left_out = [], []
     for name in names:
         try:
             utterances += systems.collect(name, held_out, settings)
-        except systems.Missing as missing:
+        except Missing as missing:
             left_out.append(f"{systems.TITLES[name]}: {missing}")
     return utterances, left_out
 
 
-def wait(held_out: heldout.HeldOut, settings: systems.Settings, *, first_sentence: bool) -> dict[str, float]:
-    """Measure what a newcomer waits for, in fresh processes."""
-    waiting_sec = {"import tinyclone": timing.import_sec()}
-    if first_sentence:
-        with contextlib.suppress(systems.Missing):
-            voices = systems.named_voices(held_out, settings, systems.load_weights(settings))
-            path = next(iter(voices.values())).save(settings.work / "voice.npz")
-            first_sec = timing.first_sentence_sec(weights=settings.weights, voice=path)
-            waiting_sec["first sentence of a fresh process (import, weights, synthesis)"] = first_sec
-    return waiting_sec
+def measure_ours(held_out: heldout.HeldOut, settings: Settings) -> None:
+    """Measure what tinyclone itself asks of a machine, the start in fresh processes."""
+    with contextlib.suppress(Missing):
+        voices = systems.named_voices(held_out, settings, systems.load_weights(settings))
+        path = next(iter(voices.values())).save(settings.work / "voice.npz")
+        files = timing.files_of_ours(weights=settings.weights, vocoder=settings.vocoder)
+        for name, vocoder in (("ours", settings.vocoder), ("ours-gl", "griffin-lim")):
+            chosen = [one for one in files if name == "ours" or not one.name.startswith("vocoder")]
+            settings.footprints[name] = Footprint(
+                timing.first_sentence_sec(weights=settings.weights, vocoder=vocoder, voice=path),
+                sum(one.stat().st_size for one in chosen),
+                sum(timing.parameters_of(one) for one in chosen),
+            )
 
 
 def judge(
-    utterances: list[systems.Utterance], work: Path, options: argparse.Namespace, left_out: list[str]
+    utterances: list[Utterance], work: Path, options: argparse.Namespace, left_out: list[str]
 ) -> list[dict]:
     """Have all utterances scored in the judges' environment; without it every score is empty."""
     if not options.judges.is_file():
@@ -177,7 +187,7 @@ def judge(
     return json.loads(scores_path.read_text(encoding="utf-8"))
 
 
-def item_of(said: systems.Utterance) -> dict:
+def item_of(said: Utterance) -> dict:
     """Say what the judges shall do with an utterance."""
     compared = [*said.references, *said.others] if said.references else []
     return {
@@ -189,7 +199,7 @@ def item_of(said: systems.Utterance) -> dict:
     }
 
 
-def save_clips(utterances: list[systems.Utterance], scores: list[dict], path: Path) -> None:
+def save_clips(utterances: list[Utterance], scores: list[dict], path: Path) -> None:
     """Write one line of scores for each clip, to find out where it goes wrong."""
     clips = []
     for said, score in zip(utterances, scores, strict=True):
@@ -198,12 +208,13 @@ def save_clips(utterances: list[systems.Utterance], scores: list[dict], path: Pa
     path.write_text(json.dumps(clips, indent=1), encoding="utf-8")
 
 
-def kept_rows(path: Path, measured: list[str]) -> list[dict]:
-    """Return the rows of earlier results whose system was not measured now."""
+def keep_others(results: dict, path: Path, measured: list[str]) -> None:
+    """Add what an earlier run found about the systems that were not measured now."""
     if not path.is_file():
-        return []
-    earlier = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return [row for row in earlier if row["system"] not in measured]
+        return
+    earlier = json.loads(path.read_text(encoding="utf-8"))
+    results["rows"] = [row for row in earlier["rows"] if row["system"] not in measured] + results["rows"]
+    results["footprints"] = {**earlier.get("footprints", {}), **results["footprints"]}
 
 
 if __name__ == "__main__":

@@ -71,6 +71,9 @@ def draw(rows: list[dict], points: list[dict], recordings: dict, picture: Path) 
                 if (best := recordings.get(voice, {}).get(name)) is not None:
                     axis.axhline(best, color=color, linestyle=":", label=f"{voice}, recordings")
             axis.set(ylabel=what, xlabel=label, xscale="log")
+        for axis in line:
+            axis.set_xticks(across, [f"{minutes:.0f}" for minutes in across])
+            axis.set_xticks([], minor=True)
         line[1].legend(fontsize="small")
     temporary = picture.with_suffix(".unfinished.png")
     figure.savefig(temporary, dpi=100)

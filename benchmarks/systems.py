@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 from heldout import TRAINING_CLIPS_FOR_A_VOICE, HeldOut, NamedVoice, Recording
+from other_programs import PEERS, PROGRAMS, by_peer, by_program
 from tqdm import tqdm
+from utterances import Missing, Settings, Utterance
 
 from tinyclone import audio
 from tinyclone.config import AudioConfig
@@ -20,43 +21,17 @@ from tinyclone.errors import TinycloneError
 from tinyclone.evaluation import mel_cepstral_distortion
 from tinyclone.griffin_lim import mel_to_wav
 from tinyclone.mel import log_mel
+from tinyclone.synthesis import GRIFFIN_LIM, Speech, clone
+from tinyclone.vocoder_weights import load_wave_speaker
 
 if TYPE_CHECKING:
     from tinyclone import Voice
     from tinyclone.mel_speaker import MelSpeaker
+    from tinyclone.wave_speaker import WaveSpeaker
 
 CONSENT = "Readers of LibriSpeech, published under CC BY 4.0; cloned here only to measure the quality."
 TRAINING_CONSENT = "The readers of the training corpora, whose licences allow it; see the model card."
 CONFIG = AudioConfig()
-
-
-class Missing(Exception):
-    """A system that cannot be measured here; the message says how to get it."""
-
-
-@dataclass
-class Utterance:
-    """One wave file to judge, and what is known about it."""
-
-    system: str
-    voice: str
-    text: str
-    wav_path: Path
-    references: list[Path] = field(default_factory=list)  # recordings of the same speaker
-    others: list[Path] = field(default_factory=list)  # recordings of other speakers
-    voice_wav_path: Path | None = None  # judged for its voice in place of wav_path
-    mcd_db: float | None = None
-    synthesis_sec: float | None = None
-    duration_sec: float = 0.0
-
-
-@dataclass
-class Settings:
-    """What the systems need to know beside what is held out."""
-
-    work: Path
-    weights: Path | None = None
-    voices: Path | None = None
 
 
 def human(held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
@@ -72,60 +47,61 @@ def human(held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
         yield replace(utterance, voice_wav_path=voice.rest)
 
 
-def copy_synthesis(held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
-    """The recordings' mels made sound again by Griffin-Lim: the best that any model of ours could be."""
+def copies(system: str, held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
+    """The recordings' mels made sound again: the best that any model of ours could be."""
+    wave_of = _wave_maker(system, settings)
+    wave_of(log_mel(np.zeros(CONFIG.sample_rate_hz, np.float32), config=CONFIG))
     for voice in held_out.named:
         for index, recording in enumerate(voice.recordings):
-            utterance = _of_named("copy", held_out, voice, recording.text, recording.wav_path, index)
-            yield _copy(utterance, settings)
+            utterance = _of_named(system, held_out, voice, recording.text, recording.wav_path, index)
+            yield _copy(utterance, wave_of, settings)
     for index, voice in enumerate(held_out.unseen):
-        utterance = _of_unseen("copy", held_out, index, voice.recording.text, voice.recording.wav_path)
-        rest = voice.rest and _copy(replace(utterance, wav_path=voice.rest), settings).wav_path
+        utterance = _of_unseen(system, held_out, index, voice.recording.text, voice.recording.wav_path)
+        rest = voice.rest and _copy(replace(utterance, wav_path=voice.rest), wave_of, settings).wav_path
         references, others = (utterance.references, utterance.others) if rest else ([], [])
-        yield replace(_copy(utterance, settings), voice_wav_path=rest, references=references, others=others)
+        copied = _copy(utterance, wave_of, settings)
+        yield replace(copied, voice_wav_path=rest, references=references, others=others)
 
 
-def ours(held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
+def ours(system: str, held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
     """Voices of training saying new sentences, and voices that training never heard."""
     cloner = load_weights(settings)
     voices = named_voices(held_out, settings, cloner)
-    _warm_up(held_out, next(iter(voices.values())), cloner)
+    speak = partial(clone, cloner=cloner, vocoder=_vocoder(system, settings))
+    _warm_up(held_out, next(iter(voices.values())), speak)
     for named in held_out.named:
         recordings = {recording.text: recording for recording in named.recordings}
         for index, text in enumerate(named.sentences):
-            path = settings.work / f"ours/{named.name}-{index}.wav"
-            utterance = _of_named("ours", held_out, named, text, path, index)
-            yield _speak(utterance, voices[named.name], cloner, recordings.get(text))
+            path = settings.work / f"{system}/{named.name}-{index}.wav"
+            utterance = _of_named(system, held_out, named, text, path, index)
+            yield _speak(utterance, voices[named.name], speak, recordings.get(text))
     for index, unseen in enumerate(held_out.unseen):
         voice = _voice_of(unseen.reference, unseen.name, cloner)
         for number, text in enumerate(unseen.sentences):
-            path = settings.work / f"ours/{unseen.name}-{number}.wav"
-            yield _speak(_of_unseen("ours", held_out, index, text, path), voice, cloner, None)
-
-
-def espeak_ng(held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
-    """The formant synthesiser of most Linux desktops."""
-    yield from _by_program("espeak-ng", ["-v", "en-us", "-w", "{wav}", "--", "{text}"], held_out, settings)
-
-
-def flite(held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:
-    """A small engine that joins pieces of recordings of one voice."""
-    yield from _by_program("flite", ["-voice", "slt", "-t", "{text}", "-o", "{wav}"], held_out, settings)
+            path = settings.work / f"{system}/{unseen.name}-{number}.wav"
+            yield _speak(_of_unseen(system, held_out, index, text, path), voice, speak, None)
 
 
 SYSTEMS: dict[str, Callable[[HeldOut, Settings], Iterator[Utterance]]] = {
     "human": human,
-    "copy": copy_synthesis,
-    "ours": ours,
-    "flite": flite,
-    "espeak-ng": espeak_ng,
+    "copy-gl": partial(copies, "copy-gl"),
+    "copy": partial(copies, "copy"),
+    "ours-gl": partial(ours, "ours-gl"),
+    "ours": partial(ours, "ours"),
+    **{name: partial(by_program, name) for name in PROGRAMS},
+    **{name: partial(by_peer, name) for name in PEERS},
 }
 TITLES = {
     "human": "human recordings",
-    "copy": "Griffin-Lim copy of the recordings",
-    "ours": "tinyclone (clone + Griffin-Lim)",
+    "copy-gl": "Griffin-Lim copy of the recordings",
+    "copy": "vocoder copy of the recordings",
+    "ours-gl": "tinyclone (clone + Griffin-Lim)",
+    "ours": "tinyclone (clone + vocoder)",
     "flite": "flite (slt)",
     "espeak-ng": "espeak-ng (en-us)",
+    "pico": "pico (en-US)",
+    "piper": "piper (en_US-joe-medium)",
+    "hibari": "hibari (heart)",
 }
 
 
@@ -201,51 +177,47 @@ def _voice_of(recording: Path, name: str, cloner: MelSpeaker, *, consent: str = 
     return Voice.from_recording(recording, consent=consent, name=name, cloner=cloner)
 
 
-def _warm_up(held_out: HeldOut, voice: Voice, cloner: MelSpeaker) -> None:
-    """Meet every length once: what is compiled at a first call is not what a second call costs."""
-    from tinyclone import clone
+def _vocoder(system: str, settings: Settings) -> WaveSpeaker | str:
+    if system.endswith("-gl"):
+        return GRIFFIN_LIM
+    try:
+        return load_wave_speaker(settings.vocoder)
+    except (TinycloneError, ImportError) as error:
+        raise Missing(f"the vocoder cannot be loaded: {error}") from error
 
+
+def _wave_maker(system: str, settings: Settings) -> Callable[[np.ndarray], np.ndarray]:
+    vocoder = _vocoder(system, settings)
+    return partial(mel_to_wav, config=CONFIG) if vocoder == GRIFFIN_LIM else vocoder.speak
+
+
+def _warm_up(held_out: HeldOut, voice: Voice, speak: Callable[..., Speech]) -> None:
+    """Meet every length once: what is compiled at a first call is not what a second call costs."""
     by_length = sorted(held_out.sentences, key=len)
     for position in np.linspace(0, len(by_length) - 1, min(6, len(by_length))).astype(int):
-        clone(by_length[position], voice, cloner=cloner)
+        speak(by_length[position], voice)
 
 
-def _speak(utterance: Utterance, voice: Voice, cloner: MelSpeaker, recording: Recording | None) -> Utterance:
-    from tinyclone import clone
-
+def _speak(
+    utterance: Utterance, voice: Voice, speak: Callable[..., Speech], recording: Recording | None
+) -> Utterance:
     start = perf_counter()
-    speech = clone(utterance.text, voice, cloner=cloner)
+    speech = speak(utterance.text, voice)
     seconds = perf_counter() - start
     _save(utterance.wav_path, speech.wav)
     mcd_db = _distortion(recording.wav_path, speech.wav) if recording else None
     return replace(utterance, synthesis_sec=seconds, mcd_db=mcd_db)
 
 
-def _copy(utterance: Utterance, settings: Settings) -> Utterance:
+def _copy(utterance: Utterance, wave_of: Callable[[np.ndarray], np.ndarray], settings: Settings) -> Utterance:
     wav = audio.load_audio(utterance.wav_path, config=CONFIG)
     start = perf_counter()
-    copied = mel_to_wav(log_mel(wav, config=CONFIG), config=CONFIG)
+    copied = wave_of(log_mel(wav, config=CONFIG))
     seconds = perf_counter() - start
-    path = settings.work / "copy" / utterance.wav_path.name
+    path = settings.work / utterance.system / utterance.wav_path.name
     mcd_db = _distortion(utterance.wav_path, copied)
     _save(path, copied)
     return replace(utterance, wav_path=path, synthesis_sec=seconds, mcd_db=mcd_db)
-
-
-def _by_program(
-    name: str, arguments: list[str], held_out: HeldOut, settings: Settings
-) -> Iterator[Utterance]:
-    program = shutil.which(name)
-    if program is None:
-        raise Missing(f"{name} is not installed; on Debian or Ubuntu: sudo apt install {name}")
-    for index, text in enumerate(held_out.sentences):
-        path = settings.work / name / f"{index}.wav"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        start = perf_counter()
-        command = [argument.format(wav=path, text=text) for argument in arguments]
-        subprocess.run([program, *command], check=True, capture_output=True, timeout=60)
-        seconds = perf_counter() - start
-        yield Utterance(name, "its own", text, path, synthesis_sec=seconds)
 
 
 def _of_named(

@@ -31,6 +31,7 @@ from tinyclone.features import prepare
 from tinyclone.mel import log_mel
 from tinyclone.pretrained import load_cloner
 from tinyclone.recordings import Recordings, read_recordings
+from tinyclone.text import word_symbols
 from tinyclone.vocoder_batches import VocoderBatches, predicted_mels
 from tinyclone.vocoder_training import CopySynthesis, train_vocoder
 
@@ -66,7 +67,12 @@ def mels_of_cloner(clips: Sequence[tuple[list[Clip], int]], *, run: Path, cloner
     alignment_file = run / "alignments.npz"
     if not alignment_file.exists():
         save_alignments(alignment_file, align_corpus(features))
-    return predicted_mels(load_cloner(cloner), features, load_alignments(alignment_file).alignments)
+    alignments = load_alignments(alignment_file).alignments
+    # Words that the text front end has since learned to read have other tokens than were aligned.
+    tokens = {(one.id, one.speaker): len(word_symbols(one.words)) for one in features}
+    still = {key: one for key, one in alignments.items() if len(one.durations) == tokens.get(key)}
+    print(f"{len(still)} of {len(features)} clips are aligned")
+    return predicted_mels(load_cloner(cloner), features, still)
 
 
 def earlier_weights(run: Path, stage: str) -> Path | None:

@@ -61,9 +61,9 @@ def measure(cache: Path, *, rounds: int, steps: int) -> dict:
     from tinyclone.cloner import Cloner
     from tinyclone.corpora import tinyvoices
     from tinyclone.features import prepare
+    from tinyclone.fitting import input_pipeline
     from tinyclone.presets import PRESETS
     from tinyclone.trainer import ClonerTrainer
-    from tinyclone.training import input_pipeline
 
     preset = PRESETS["laptop"]
     features = prepare(tinyvoices(), cache)

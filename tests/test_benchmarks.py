@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
 import heldout  # noqa: E402
 import report  # noqa: E402
 from spoken_words import spoken_words  # noqa: E402
-from systems import Utterance  # noqa: E402
+from utterances import Utterance  # noqa: E402
 
 
 @pytest.mark.parametrize(
@@ -81,11 +81,12 @@ def test_rows_pool_errors_and_count_the_nearest_voice():
     assert (row["n"], row["wer"], row["cosine"]) == (2, 0.1, pytest.approx(0.6))
     assert row["cosine_other_speakers"] == pytest.approx(0.35)
     assert (row["nearest_is_right"], row["real_time_factor"]) == (0.5, 0.1)
-    assert "10.0 %" in report.markdown(
+    page = report.markdown(
         {
             "rows": [row],
             "waiting_sec": {},
             "left_out": ["a reason"],
+            "footprints": {"ours": {"cold_sec": 2.5, "n_bytes": 9_400_000, "parameters": None}},
             "settings": {
                 "cores": 2,
                 "machine": "any",
@@ -96,3 +97,5 @@ def test_rows_pool_errors_and_count_the_nearest_voice():
             },
         }
     )
+    assert "10.0 %" in page and "| 2.50 s | 9.4 MB |  |" in page
+    assert "| `tinyclone clone`, cold |  | ≤ 3 s | 2.5 s | met |" in page

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 import soundfile
 from fake_cloner import VOICEPRINT_SIZE, FakeCloner, speech_like, tiny_cloner
+from made_recordings import small_vocoder
 
 import tinyclone
 from tinyclone import doctor, pretrained, shipped
 from tinyclone.cli import main
 from tinyclone.errors import TinycloneError
+from tinyclone.vocoder_weights import save_vocoder
 from tinyclone.voice import Voice, save_voices
 
 CONSENT = "I am Ana Lopez and this is my own voice."
@@ -46,6 +48,7 @@ def tiny_shipped(tmp_path_factory):
     cloner = pretrained.load_cloner(folder / "cloner.npz")
     voiceprint = cloner.voiceprint(np.full((200, 80), -5.0, np.float32))
     save_voices(folder / "voices.npz", [Voice("lj", voiceprint, CONSENT, "LJ Speech", cloner.fingerprint)])
+    save_vocoder(folder / "vocoder.npz", small_vocoder())
     shipped.write_checksums(folder)
     return folder
 
@@ -66,6 +69,20 @@ def test_clone_with_a_named_voice(fake, tmp_path, capsys):
     assert rate_hz == 16000 and 0.01 < np.abs(wav).max() <= 0.99
     said = capsys.readouterr()
     assert str(out) in said.out and "lj" in said.out and said.err == ""
+
+
+def test_clone_with_another_vocoder(fake, tmp_path, capsys):
+    own = save_vocoder(tmp_path / "own.npz", small_vocoder())
+    waves = []
+    for index, vocoder in enumerate(([], ["--vocoder", "griffin-lim"], ["--vocoder", str(own)])):
+        out = tmp_path / f"{index}.wav"
+        assert main(["clone", "Hello there.", "--voice", "lj", "--out", str(out), *vocoder]) == 0
+        waves.append(soundfile.read(out)[0])
+    assert not np.array_equal(waves[0], waves[1]) and not np.array_equal(waves[0], waves[2])
+    capsys.readouterr()
+    command = ["clone", "Hello.", "--voice", "lj", "--out", str(tmp_path / "a.wav"), "--vocoder"]
+    assert "griffin-lim or a .npz file" in mistake(capsys, *command, "waveglow")
+    assert "nowhere.npz" in mistake(capsys, *command, str(tmp_path / "nowhere.npz"))
 
 
 def test_clone_with_a_recording(fake, reference, tmp_path):
@@ -143,7 +160,8 @@ def test_text_with_nothing_to_say(fake, tmp_path, capsys, text):
 def test_20000_characters(fake, tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("tinyclone.synthesis.mel_to_wav", lambda mel, **_: np.zeros((len(mel) - 1) * 256))
     text = ("Nobody minds the gap between the train and the platform. " * 400)[:20000]
-    assert main(["clone", text, "--voice", "lj", "--out", str(tmp_path / "a.wav")]) == 0
+    command = ["clone", text, "--voice", "lj", "--out", str(tmp_path / "a.wav")]
+    assert main([*command, "--vocoder", "griffin-lim"]) == 0
     assert "Speaking" in capsys.readouterr().err
 
 

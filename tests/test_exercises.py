@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from fake_cloner import VOICEPRINT_SIZE, FakeCloner, Prediction
 
-from tinyclone import exercises, pretrained
+from tinyclone import pretrained
 from tinyclone.errors import VoiceError
-from tinyclone.exercises import MAY_CLONE, check_closest_voice, check_may_clone, check_speak_in
+from tinyclone.exercises import MAY_CLONE, check_closest_voice, check_may_clone, check_speak_in, hearing
 from tinyclone.synthesis import Voice, clone
 
 
@@ -27,7 +27,7 @@ class UnhurriedCloner(FakeCloner):
 @pytest.fixture
 def voice(monkeypatch) -> Voice:
     cloner = UnhurriedCloner()
-    monkeypatch.setattr(pretrained, "load_cloner", lambda *_, **__: cloner)
+    monkeypatch.setattr(pretrained, "load_speaker", lambda *_, **__: cloner)
     voiceprint = np.linspace(0, 1, VOICEPRINT_SIZE).astype(np.float32)
     return Voice("tester", voiceprint, "I am Ana Lopez and this is my own voice.", "nowhere")
 
@@ -41,12 +41,12 @@ class TestSpeakIn:
     def test_a_right_answer(self, voice, capsys):
         assert check_speak_in(speak_in, voice=voice) is True
         printed = capsys.readouterr().out
-        assert printed.count("OK") == len(exercises.SPEAK_IN_CASES)
+        assert printed.count("OK") == len(hearing.SPEAK_IN_CASES)
         assert "Solved: speak_in." in printed
 
     def test_the_cases_need_a_faster_and_a_slower_speech(self, voice):
-        natural = {clone(text, voice).duration_sec for text, _ in exercises.SPEAK_IN_CASES}
-        wanted = [seconds for _, seconds in exercises.SPEAK_IN_CASES]
+        natural = {clone(text, voice).duration_sec for text, _ in hearing.SPEAK_IN_CASES}
+        wanted = [seconds for _, seconds in hearing.SPEAK_IN_CASES]
         assert min(wanted) < min(natural) and max(natural) < max(wanted)
 
     @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ import pytest
 
 from tinyclone.errors import CorpusError
 from tinyclone.layouts import (
+    MOST_SUBFOLDERS,
     AudioFiles,
     Clip,
     LeftOut,
@@ -51,6 +52,18 @@ def test_files_are_found_at_any_depth_up_to_the_limit_and_hidden_ones_passed_ove
     assert sorted(files_below(tmp_path)) == ["a", "x/b", "x/y/z/u/c"]
     assert sorted(files_below(tmp_path, most_subfolders=0)) == ["a"]
     assert files_below(tmp_path / "nowhere") == {}
+
+
+def test_linked_folders_are_followed_and_circles_end(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "a.wav").touch()
+    corpus = tmp_path / "corpus"
+    corpus.mkdir()
+    (corpus / "wavs").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    (corpus / "round").symlink_to(corpus, target_is_directory=True)
+    found = files_below(corpus)
+    assert found["wavs/a"] == str(corpus / "wavs" / "a.wav")
+    assert max(name.count("/") for name in found) <= MOST_SUBFOLDERS
 
 
 def test_the_earlier_format_wins_wherever_it_stands_in_the_alphabet(tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ FLOORS = {
         "distribution",
         "pretrained",
         "letter_to_sound_training",
+        "fitting",
     ],
     5: ["voice", "synthesis", "confidence", "evaluation", "exercises", "finetuning"]
     + ["speaker_clips", "speaker_quality"],

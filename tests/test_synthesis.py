@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 import soundfile
 from fake_cloner import VOICEPRINT_SIZE, FakeCloner, Prediction, speech_like
+from made_recordings import small_vocoder
 
 from tinyclone import synthesis
 from tinyclone.config import AudioConfig
 from tinyclone.errors import AudioError, CheckpointError, ConsentError, TextError, VoiceError
 from tinyclone.letter_to_sound import sound_out
 from tinyclone.mel import log_mel
-from tinyclone.synthesis import Voice, clone
+from tinyclone.synthesis import GRIFFIN_LIM, Voice, clone
 from tinyclone.text import PAUSES, decode, encode
 from tinyclone.voice import load_voices, read_reference, save_voices
 
@@ -139,7 +140,7 @@ def test_a_text_of_20000_characters_is_spoken_in_pieces_with_a_progress_bar(
     hop_of_noise = np.random.default_rng(0).normal(0, 0.1, HOP).astype(np.float32)
     monkeypatch.setattr(synthesis, "mel_to_wav", lambda mel, **_: np.tile(hop_of_noise, len(mel) - 1))
     text = ("The quick brown fox jumps over the lazy dog, and nobody minds. " * 400)[:20000]
-    speech = clone(text, voice, cloner=cloner)
+    speech = clone(text, voice, cloner=cloner, vocoder=GRIFFIN_LIM)
     assert len(cloner.calls) > 100
     assert max(len(call["tokens"]) for call in cloner.calls) < 400
     assert speech.durations.sum() == len(speech.mel)
@@ -151,8 +152,26 @@ def test_a_text_of_20000_characters_is_spoken_in_pieces_with_a_progress_bar(
 def test_short_text_has_no_progress_bar(cloner, voice, capsys, monkeypatch):
     hop_of_noise = np.random.default_rng(0).normal(0, 0.1, HOP).astype(np.float32)
     monkeypatch.setattr(synthesis, "mel_to_wav", lambda mel, **_: np.tile(hop_of_noise, len(mel) - 1))
-    clone("Hello there.", voice, cloner=cloner)
+    clone("Hello there.", voice, cloner=cloner, vocoder=GRIFFIN_LIM)
     assert capsys.readouterr().err == ""
+
+
+def test_the_vocoder_can_be_chosen(cloner, voice):
+    shipped = clone("Hello there.", voice, cloner=cloner)
+    griffin_lim = clone("Hello there.", voice, cloner=cloner, vocoder=GRIFFIN_LIM)
+    np.testing.assert_array_equal(shipped.mel, griffin_lim.mel)
+    assert len(shipped.wav) == len(griffin_lim.wav) and not np.array_equal(shipped.wav, griffin_lim.wav)
+    again = clone("Hello there.", voice, cloner=cloner)
+    np.testing.assert_array_equal(again.wav, shipped.wav)
+    assert not np.array_equal(clone("Hello there.", voice, cloner=cloner, seed=1).wav, shipped.wav)
+    with pytest.raises(ValueError, match="'waveglow'; expected 'griffin-lim'"):
+        clone("Hello there.", voice, cloner=cloner, vocoder="waveglow")
+
+
+def test_a_vocoder_of_other_mels_is_refused(cloner, voice):
+    other = small_vocoder(audio=AudioConfig(hop_length=128, n_fft=512))
+    with pytest.raises(CheckpointError, match="hop_length = 128"):
+        clone("Hello there.", voice, cloner=cloner, vocoder=other)
 
 
 def test_a_word_of_300_letters(cloner, voice):

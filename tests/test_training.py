@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_corpus import SMALL, made_corpus
+from power_cut import PowerCut, power_cut_at
 
 from tinyclone.errors import CheckpointError, TinycloneError, TrainingError
 
@@ -32,22 +33,6 @@ def train(run, *, batches=None, **changes):
 
     arguments = {"config": SMALL, "epochs": 3, "warmup_steps": 2, **changes}
     return train_cloner(run, batches or made_batches(), **arguments)
-
-
-class PowerCut(Exception):
-    """Stands for anything that ends a training."""
-
-
-def power_cut_at(step: int):
-    import keras
-
-    class Cut(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            self.seen = getattr(self, "seen", 0) + 1
-            if self.seen == step:
-                raise PowerCut
-
-    return Cut()
 
 
 @pytest.mark.slow
@@ -245,7 +230,7 @@ def test_an_unknown_strategy_is_refused(tmp_path):
 
 
 def test_the_pipeline_gives_the_batches_in_order_whatever_their_shapes():
-    from tinyclone.training import input_pipeline
+    from tinyclone.fitting import input_pipeline
 
     # The first batches have one shape, later ones another: a signature of the first alone would refuse them.
     batches = made_batches(steps=30, buckets=TWO_SHAPES, first_step=4)
@@ -262,7 +247,7 @@ def test_the_pipeline_gives_the_batches_in_order_whatever_their_shapes():
 
 
 def test_batches_are_made_ahead_and_no_further_than_a_few():
-    from tinyclone.training import BATCHES_AHEAD, _made_ahead
+    from tinyclone.fitting import BATCHES_AHEAD, _made_ahead
 
     class Slow(list):
         asked = 0
@@ -280,7 +265,7 @@ def test_batches_are_made_ahead_and_no_further_than_a_few():
 
 
 def test_an_error_in_a_batch_reaches_the_training():
-    from tinyclone.training import _made_ahead
+    from tinyclone.fitting import _made_ahead
 
     with pytest.raises(ZeroDivisionError):
         list(_made_ahead(type("Bad", (list,), {"__getitem__": lambda self, index: 1 // 0})([1, 2])))

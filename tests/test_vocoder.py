@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from made_recordings import made_recordings, small_vocoder, small_vocoder_config
+from two_backends import assert_backends_agree
 
 from tinyclone.errors import AudioError, CheckpointError
 from tinyclone.mel import log_mel
@@ -209,24 +206,7 @@ print(keras.backend.backend())
 
 
 def test_tensorflow_and_jax_give_the_same_wave_and_training_step(tmp_path):
-    pytest.importorskip("jax", reason="the extra 'test' brings JAX where it can be installed")
-    results = {}
-    for backend in ("tensorflow", "jax"):
-        out = tmp_path / f"{backend}.npz"
-        code = STEP.format(tests=str(Path(__file__).parent), out=str(out))
-        environment = {**os.environ, "KERAS_BACKEND": backend}
-        done = subprocess.run(
-            [sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0 and done.stdout.split()[-1] == backend, done.stderr[-3000:]
-        results[backend] = np.load(out)
-    for name in results["jax"].files:
-        # Adam's first step is the sign of the gradient: where that is nearly zero, backends may differ.
-        expected, got = results["tensorflow"][name], results["jax"][name]
-        if name.startswith("weight"):
-            assert np.mean(np.abs(expected - got) < 2e-5) > 0.99, name
-        else:
-            np.testing.assert_allclose(got, expected, rtol=1e-3, atol=2e-4, err_msg=name)
+    assert_backends_agree(STEP, tmp_path, share_of_weights=0.99)
 
 
 def test_a_vocoder_survives_its_file(tmp_path, vocoder):

@@ -7,9 +7,12 @@ import csv
 import numpy as np
 import pytest
 from made_recordings import made_recordings, small_vocoder, small_vocoder_config
+from power_cut import PowerCut, power_cut_at
 
 from tinyclone.errors import CheckpointError, TrainingError
 from tinyclone.pulses import class_of_pitch
+
+pytestmark = pytest.mark.slow
 
 
 def made_batches(*, steps: int = 6, **changes):
@@ -24,22 +27,6 @@ def train(run, *, batches=None, **changes):
 
     arguments = {"config": small_vocoder_config(), "epochs": 3, "warmup_steps": 2, **changes}
     return train_vocoder(run, batches or made_batches(), **arguments)
-
-
-class PowerCut(Exception):
-    """Stands for anything that ends a training."""
-
-
-def power_cut_at(step: int):
-    import keras
-
-    class Cut(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch, logs=None):
-            self.seen = getattr(self, "seen", 0) + 1
-            if self.seen == step:
-                raise PowerCut
-
-    return Cut()
 
 
 def test_pitch_losses_by_hand():

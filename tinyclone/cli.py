@@ -19,6 +19,7 @@ from tinyclone.errors import AudioError, TinycloneError, VoiceError
 if TYPE_CHECKING:
     from tinyclone.mel_speaker import MelSpeaker
     from tinyclone.voice import Voice
+    from tinyclone.wave_speaker import WaveSpeaker
 
 USER_MISTAKE = 2
 SOUND_SUFFIXES = (".wav", ".flac", ".ogg")
@@ -101,6 +102,12 @@ def commands(context: click.Context) -> None:
 @click.option(
     "--weights", metavar="FILE", type=click.Path(path_type=Path), help="A cloner.npz that you trained."
 )
+@click.option(
+    "--vocoder",
+    "vocoder_name",
+    metavar="NAME_OR_FILE",
+    help="griffin-lim, or a vocoder.npz that you trained, instead of the shipped vocoder.",
+)
 def clone_command(
     text: str,
     voice_name: str,
@@ -111,6 +118,7 @@ def clone_command(
     seed: int,
     plot: Path | None,
     weights: Path | None,
+    vocoder_name: str | None,
 ) -> None:
     """Speak TEXT with a voice and save the sound."""
     # Everything that can be refused at once is refused before the slow part begins.
@@ -121,12 +129,14 @@ def clone_command(
         check_plot_path(plot)
     text = _read_text() if text == "-" else text
     _require_speakable(text)
+    vocoder = find_vocoder(vocoder_name)
     from tinyclone.pretrained import load_speaker
     from tinyclone.synthesis import clone
 
     cloner = load_speaker(weights) if weights is not None else None
     voice = find_voice(voice_name, consent=consent, cloner=cloner)
-    speech = clone(text, voice, speed=speed, pitch_shift=pitch_shift, seed=seed, cloner=cloner)
+    changes = {"speed": speed, "pitch_shift": pitch_shift, "seed": seed}
+    speech = clone(text, voice, **changes, cloner=cloner, vocoder=vocoder)
     speech.save(out)
     click.echo(f"{out}: {speech.duration_sec:.1f} s, spoken by {voice.name}.")
     if plot is not None:
@@ -230,6 +240,19 @@ def find_voice(name_or_file: str, *, consent: str | None = None, cloner: MelSpea
         f"There is no voice and no file named {name_or_file!r}. The voices are {', '.join(names)}; "
         "a recording is given with its path, such as me.wav."
     )
+
+
+def find_vocoder(name_or_file: str | None) -> WaveSpeaker | str | None:
+    """Return what `tinyclone.synthesis.clone` takes as a vocoder, or refuse what is none."""
+    from tinyclone.synthesis import GRIFFIN_LIM
+
+    if name_or_file in (None, GRIFFIN_LIM):
+        return name_or_file
+    if not name_or_file.endswith(".npz"):
+        raise click.BadParameter(f"got --vocoder {name_or_file}; expected {GRIFFIN_LIM} or a .npz file.")
+    from tinyclone.vocoder_weights import load_wave_speaker
+
+    return load_wave_speaker(name_or_file)
 
 
 def check_sound_path(path: Path) -> None:

@@ -121,7 +121,7 @@ def train_command(
     with training_scope(strategy):  # before anything is computed, as TensorFlow wants it
         pass
     import_cloner_module()
-    from tinyclone.training import require_writable
+    from tinyclone.fitting import require_writable
     from tinyclone.training_data import gather
 
     require_writable(run)

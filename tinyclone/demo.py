@@ -82,8 +82,8 @@ Listen:
       another sentence in that voice. Is its pitch the same? Its colour? What got lost?
   {folder / "demo.wav"}
       a voice that training did hear, for 40 minutes. What is clearer here?
-  Both sound a little muffled and buzzing: the mel is smoother than a real one, and Griffin-Lim
-  has to guess the phases. The lessons show where each comes from.
+  Both sound a little muffled: the model's mel is smoother than a real one, and the vocoder can only
+  make a wave of what it is given. The lessons show where that comes from.
 Look:
   {folder / "demo.png"}
       above: the mel that the cloner heard. Middle: the mel that it made, each token between its

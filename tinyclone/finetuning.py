@@ -24,6 +24,7 @@ from tinyclone.config import AudioConfig
 from tinyclone.corpora import tinyvoices
 from tinyclone.durations import Alignment
 from tinyclone.features import Features, prepare
+from tinyclone.fitting import require_writable
 from tinyclone.griffin_lim import mel_to_wav
 from tinyclone.mel import log_mel
 from tinyclone.pretrained import load_cloner
@@ -37,7 +38,7 @@ from tinyclone.speaker_clips import (
 from tinyclone.speaker_quality import Heard, Quality, SpeakerJudge, as_heard
 from tinyclone.synthesis import clone
 from tinyclone.text import word_symbols
-from tinyclone.training import require_writable, train_cloner
+from tinyclone.training import train_cloner
 from tinyclone.voice import Voice, require_consent
 
 MOST_HELD_OUT = 20

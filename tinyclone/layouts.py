@@ -145,7 +145,8 @@ def files_below(
     files are passed over. Of one clip in two formats the earlier suffix wins, on every machine.
     """
     best: dict[str, tuple[int, str]] = {}
-    for parent, folders, names in os.walk(folder):
+    # Sounds may lie on another disk; a link that leads round in a circle ends at the deepest subfolder.
+    for parent, folders, names in os.walk(folder, followlinks=True):
         inner = Path(parent).relative_to(folder).parts
         folders[:] = [name for name in folders if len(inner) < most_subfolders and name[0] != "."]
         for name in sorted(names):

@@ -69,7 +69,7 @@ PRESETS = {
     for preset in (
         Preset(
             name="laptop",
-            purpose="two cores and no graphics card: the shipped model's sizes, about 25 minutes",
+            purpose="two cores and no graphics card: the shipped model's sizes, about 20 minutes",
             buckets=((192, 72, 16), (288, 104, 11), (416, 144, 8)),
             epochs=15,
             steps_per_epoch=200,

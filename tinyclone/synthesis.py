@@ -6,7 +6,9 @@ import base64
 import html
 import io
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,9 +24,11 @@ from tinyclone.voice import Voice
 
 if TYPE_CHECKING:
     from tinyclone.mel_speaker import MelSpeaker, Prediction
+    from tinyclone.wave_speaker import WaveSpeaker
 
 __all__ = ["Speech", "Voice", "clone"]
 
+GRIFFIN_LIM = "griffin-lim"
 SPEED_RANGE = (0.5, 2.0)
 PITCH_SHIFT_RANGE_SEMITONES = (-12.0, 12.0)
 FADE_SEC = 0.005
@@ -94,6 +98,7 @@ def clone(
     pitch_shift: float = 0.0,
     seed: int = 0,
     cloner: MelSpeaker | None = None,
+    vocoder: WaveSpeaker | str | None = None,
 ) -> Speech:
     """Speak a text with a voice.
 
@@ -108,9 +113,12 @@ def clone(
     pitch_shift : float in [-12, 12]
         Semitones to raise the voice by.
     seed : int
-        Griffin-Lim starts from random phases; the same seed gives the same samples.
+        Decides the vocoder's noise, or the phases that Griffin-Lim starts from; the same seed gives the
+        same samples.
     cloner : MelSpeaker, optional
         The model that speaks; the shipped one if not given.
+    vocoder : WaveSpeaker or "griffin-lim", optional
+        What turns mels into sound; the shipped neural vocoder if not given.
 
     Returns
     -------
@@ -124,7 +132,7 @@ def clone(
     VoiceError
         If the voice was made with other weights.
     ValueError
-        If `speed` or `pitch_shift` is out of range.
+        If `speed` or `pitch_shift` is out of range, or `vocoder` is a string but "griffin-lim".
 
     Notes
     -----
@@ -136,6 +144,7 @@ def clone(
     model = cloner if cloner is not None else pretrained.load_speaker()
     _require_own_voice(voice, model)
     config = model.config.audio
+    wave_of = _wave_maker(vocoder, config=config)
     predictions, waves, pauses = [], [], []
     for index, (sentence, tokens) in enumerate(
         tqdm(sentences, desc="Speaking", unit="sentence", disable=len(text) < PROGRESS_BAR_CHARACTERS)
@@ -144,7 +153,7 @@ def clone(
             tokens, voice.voiceprint, speed=speed, pitch_shift_semitones=pitch_shift
         )
         predictions.append(prediction)
-        waves.append(_sound(prediction, config=config, seed=seed + index))
+        waves.append(_sound(prediction, wave_of, config=config, seed=seed + index))
         is_last = index == len(sentences) - 1
         pauses.append(0 if is_last else _pause_frames(sentence, speed=speed, config=config))
     mel, durations = _join_mels(predictions, pauses, config=config)
@@ -206,7 +215,25 @@ def _join_waves(
     return audio.normalise_loudness(joined, config=config)
 
 
-def _sound(prediction: Prediction, *, config: AudioConfig, seed: int) -> np.ndarray:
+def _wave_maker(vocoder: WaveSpeaker | str | None, *, config: AudioConfig) -> Callable[..., np.ndarray]:
+    """Return the function that turns a mel and a seed into a wave."""
+    if vocoder == GRIFFIN_LIM:
+        return partial(mel_to_wav, config=config)
+    if isinstance(vocoder, str):
+        raise ValueError(
+            f"vocoder is {vocoder!r}; expected {GRIFFIN_LIM!r}, a vocoder, or nothing for the shipped one."
+        )
+    if vocoder is None:
+        from tinyclone.vocoder_weights import load_wave_speaker
+
+        vocoder = load_wave_speaker()
+    config.require_same(vocoder.config.audio, what="The vocoder")
+    return vocoder.speak
+
+
+def _sound(
+    prediction: Prediction, wave_of: Callable[..., np.ndarray], *, config: AudioConfig, seed: int
+) -> np.ndarray:
     """Turn one piece's mel into sound that starts and ends softly."""
     loudest = float(prediction.mel.max())
     if not np.isfinite(prediction.mel).all() or loudest > IMPOSSIBLE_LOG_MEL:
@@ -217,7 +244,7 @@ def _sound(prediction: Prediction, *, config: AudioConfig, seed: int) -> np.ndar
     # Between the centres of fewer than two frames there is no sound.
     if len(prediction.mel) < 2:
         return np.zeros(0, np.float32)
-    return _fade(mel_to_wav(prediction.mel, config=config, seed=seed), config=config)
+    return _fade(wave_of(prediction.mel, seed=seed), config=config)
 
 
 def _fade(wav: np.ndarray, *, config: AudioConfig) -> np.ndarray:

@@ -1,30 +1,23 @@
-"""Training the cloner with `fit`: schedule, input pipeline, precision, and going on after an interruption."""
+"""Training the cloner with `fit`: what decides the outcome, precision, and weights to start from."""
 
 from __future__ import annotations
 
-import os
-import tempfile
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import keras
 
 from tinyclone.batching import BatchSequence
-from tinyclone.callbacks import Auditions, LossTable, NanGuard
-from tinyclone.checkpoints import DAMAGED, AveragedValidation, Checkpoints, read_state, require_same
+from tinyclone.callbacks import Auditions
+from tinyclone.checkpoints import Checkpoints, read_state, require_same
 from tinyclone.cloner import Cloner, ClonerConfig
-from tinyclone.distribution import chief_folder, distributed, replicas, share_batches, training_scope
-from tinyclone.errors import CheckpointError, TrainingError
+from tinyclone.distribution import chief_folder, distributed, training_scope
+from tinyclone.fitting import fit_or_go_on, load_start, require_start, require_writable, steps_of_epoch
 from tinyclone.pretrained import load_cloner
 from tinyclone.trainer import ClonerTrainer
 
-__all__ = ["Auditions", "Checkpoints", "input_pipeline", "mixed_policy", "require_writable", "train_cloner"]
-
-BATCHES_AHEAD = 8
+__all__ = ["Auditions", "Checkpoints", "mixed_policy", "train_cloner"]
 
 
 def train_cloner(
@@ -91,11 +84,7 @@ def train_cloner(
     Lesson: lessons/05_gpu_training.ipynb
     """
     require_writable(run)
-    if not 0 < epochs <= batches.steps:
-        raise TrainingError(
-            f"{epochs} epochs of {batches.steps} steps: expected 1 to {batches.steps} epochs."
-        )
-    steps_per_epoch = batches.steps // epochs
+    steps_of_epoch(batches, epochs)
     identity = {
         "model": config.to_dict(),
         "speakers": list(batches.speaker_number),
@@ -123,102 +112,24 @@ def train_cloner(
         if initial_weights is not None:
             # Before compiling: the earlier run's optimizer stays behind.
             _start_from(trainer, Path(initial_weights), identity)
-        schedule = keras.optimizers.schedules.CosineDecay(
-            initial_learning_rate=learning_rate / 100,
-            decay_steps=max(1, batches.steps - warmup_steps),
-            warmup_target=learning_rate,
+        fit_or_go_on(
+            trainer,
+            batches,
+            checkpoints=Checkpoints(run, identity),
+            epochs=epochs,
+            validation=validation,
+            learning_rate=learning_rate,
             warmup_steps=warmup_steps,
-            alpha=0.01,
+            ema_momentum=ema_momentum,
+            callbacks=callbacks,
+            scope=scope,
+            own_folder=own_folder,
         )
-        # A replica clips its own share of the gradient.
-        averaging = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
-        trainer.compile(
-            optimizer=keras.optimizers.Adam(schedule, clipnorm=1.0 / replicas(), **averaging),
-        )
-        trainer.optimizer.build(trainer.trainable_variables)
-        finished = Checkpoints(run, identity).resume(trainer)
-        if finished < epochs:
-            batches.first_step = finished * steps_per_epoch
-            trainer.fit(
-                input_pipeline(batches, scope),
-                epochs=epochs,
-                initial_epoch=finished,
-                steps_per_epoch=steps_per_epoch,
-                validation_data=None if validation is None else input_pipeline(validation, scope, again=True),
-                validation_steps=None if validation is None else len(validation),
-                shuffle=False,
-                verbose=2 if os.environ.get("CI") else "auto",
-                callbacks=[
-                    NanGuard(batches, steps_per_epoch=steps_per_epoch),
-                    *([] if ema_momentum is None else [AveragedValidation()]),
-                    *callbacks,
-                    LossTable(own_folder / "log.csv"),
-                    Checkpoints(own_folder, identity),
-                ],
-            )
-        else:
-            trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
     if not mixed_precision and scope is None:
         return trainer.cloner
     plain = Cloner(config).build_all()
     plain.set_weights(trainer.cloner.get_weights())
     return plain
-
-
-def input_pipeline(batches: BatchSequence, strategy: Any = None, *, again: bool = False) -> Any:
-    """Make batches in the background, in order, while the model trains on those before.
-
-    Parameters
-    ----------
-    batches : BatchSequence
-        From its ``first_step`` on.
-    strategy : tf.distribute.Strategy, optional
-        What `tinyclone.distribution.training_scope` yields.
-    again : bool
-        Whether `fit` goes through the batches many times, as it does with held-out data.
-
-    Returns
-    -------
-    tf.data.Dataset where Keras runs on TensorFlow; elsewhere a generator, or `batches` themselves
-
-    Notes
-    -----
-    Lesson: lessons/05_gpu_training.ipynb
-    """
-    if strategy is not None:
-        return share_batches(batches, strategy)
-    if keras.backend.backend() != "tensorflow":
-        return batches if again else _made_ahead(batches)
-    import tensorflow
-
-    # Clips, frames and tokens differ between buckets, channels do not.
-    signature = tuple(
-        {
-            name: tensorflow.TensorSpec((None, None)[: value.ndim] + value.shape[2:], value.dtype)
-            for name, value in part.items()
-        }
-        for part in batches[0]
-    )
-    dataset = tensorflow.data.Dataset.from_generator(
-        lambda: (batches[index] for index in range(len(batches))), output_signature=signature
-    )
-    counted = dataset.apply(tensorflow.data.experimental.assert_cardinality(len(batches)))
-    return counted.prefetch(BATCHES_AHEAD)
-
-
-def _made_ahead(batches: BatchSequence) -> Iterator:
-    """Yield every batch; one thread makes a few of them ahead."""
-    waiting: deque = deque()
-    maker = ThreadPoolExecutor(1)
-    try:
-        for index in range(len(batches)):
-            waiting.append(maker.submit(batches.__getitem__, index))
-            if len(waiting) > BATCHES_AHEAD:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-    finally:
-        maker.shutdown(wait=False, cancel_futures=True)
 
 
 @contextmanager
@@ -244,23 +155,10 @@ def mixed_policy(wanted: bool = True) -> Iterator[None]:
         keras.config.set_dtype_policy(before)
 
 
-def require_writable(run: Path) -> None:
-    """Make the folder of a run, or raise `CheckpointError` if nothing can be written there."""
-    try:
-        run.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=run):
-            pass
-    except OSError as error:
-        raise CheckpointError(
-            f"The folder {run} of the run cannot be written in ({error.strerror}). Choose another one."
-        ) from error
-
-
 def _start_from(trainer: ClonerTrainer, weights: Path, identity: dict) -> None:
     """Load the weights of an earlier training into a built trainer, or say what is different."""
     advice = "Start from weights of the same sizes, or train with the config of those."
-    if not weights.is_file():
-        raise CheckpointError(f"There is no file {weights} to start from. Give a .weights.h5 or a .npz file.")
+    require_start(weights)
     if weights.suffix == ".npz":
         cloner = load_cloner(weights, audio=trainer.cloner.config.audio)
         require_same(cloner.config.to_dict(), identity["model"], what=f"{weights} was made", advice=advice)
@@ -270,10 +168,4 @@ def _start_from(trainer: ClonerTrainer, weights: Path, identity: dict) -> None:
         then = read_state(weights.parent)["identity"]
         sizes = {name: identity[name] for name in ("model", "speakers")}
         require_same(then, sizes, what=f"{weights} was made", advice=advice)
-    try:
-        trainer.load_weights(weights)
-    except DAMAGED as error:
-        raise CheckpointError(
-            f"The weights {weights} ({weights.stat().st_size} bytes) do not fit this model or are damaged "
-            f"({str(error)[:120]}). {advice}"
-        ) from error
+    load_start(trainer, weights, advice=advice)

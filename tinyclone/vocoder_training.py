@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,13 +10,11 @@ import numpy as np
 from keras import ops
 
 from tinyclone.audio import save_audio
-from tinyclone.callbacks import LossTable, NanGuard
-from tinyclone.checkpoints import DAMAGED, AveragedValidation, Checkpoints, averaged_weights, require_same
+from tinyclone.checkpoints import Checkpoints, averaged_weights, require_same
 from tinyclone.config import VocoderConfig
-from tinyclone.errors import CheckpointError, TrainingError
 from tinyclone.excitation import HIGHEST_HZ, LOWEST_HZ
+from tinyclone.fitting import fit_or_go_on, load_start, require_start, require_writable, steps_of_epoch
 from tinyclone.trainer import FEATURE_LOSS_WEIGHT, adversarial_losses
-from tinyclone.training import input_pipeline, require_writable
 from tinyclone.vocoder import Vocoder
 from tinyclone.vocoder_batches import VocoderBatches
 from tinyclone.vocoder_losses import CRITIC_WINDOWS, SpectrumCritic, spectral_losses
@@ -205,11 +202,7 @@ def train_vocoder(
     Lesson: lessons/07_neural_vocoder.ipynb
     """
     require_writable(run)
-    if not 0 < epochs <= batches.steps:
-        raise TrainingError(
-            f"{epochs} epochs of {batches.steps} steps: expected 1 to {batches.steps} epochs."
-        )
-    steps_per_epoch = batches.steps // epochs
+    steps_of_epoch(batches, epochs)
     identity = {
         "model": config.to_dict(),
         "seed": batches.seed,
@@ -226,40 +219,18 @@ def train_vocoder(
     trainer({name: value[:1] for name, value in batches[0][0].items()})
     if initial_weights is not None:
         _start_from(trainer, Path(initial_weights))
-    schedule = keras.optimizers.schedules.CosineDecay(
-        initial_learning_rate=learning_rate / 100,
-        decay_steps=max(1, batches.steps - warmup_steps),
-        warmup_target=learning_rate,
-        warmup_steps=warmup_steps,
-        alpha=0.01,
-    )
-    averaging = {} if ema_momentum is None else {"use_ema": True, "ema_momentum": ema_momentum}
-    # With critics, a long memory of gradients makes both sides circle each other.
-    beta_1 = 0.8 if adversarial_weight > 0 else 0.9
-    trainer.compile(optimizer=keras.optimizers.Adam(schedule, beta_1=beta_1, clipnorm=1.0, **averaging))
-    trainer.optimizer.build(trainer.trainable_variables)
-    checkpoints = VocoderCheckpoints(run, identity)
-    finished = checkpoints.resume(trainer)
-    if finished == epochs:
-        trainer.optimizer.finalize_variable_values(trainer.trainable_variables)
-        return trainer.vocoder
-    batches.first_step = finished * steps_per_epoch
-    trainer.fit(
-        input_pipeline(batches),
+    fit_or_go_on(
+        trainer,
+        batches,
+        checkpoints=VocoderCheckpoints(run, identity),
         epochs=epochs,
-        initial_epoch=finished,
-        steps_per_epoch=steps_per_epoch,
-        validation_data=None if validation is None else input_pipeline(validation, again=True),
-        validation_steps=None if validation is None else len(validation),
-        shuffle=False,
-        verbose=2 if os.environ.get("CI") else "auto",
-        callbacks=[
-            NanGuard(batches, steps_per_epoch=steps_per_epoch),
-            *([] if ema_momentum is None else [AveragedValidation()]),
-            *callbacks,
-            LossTable(run / "log.csv"),
-            checkpoints,
-        ],
+        validation=validation,
+        learning_rate=learning_rate,
+        warmup_steps=warmup_steps,
+        ema_momentum=ema_momentum,
+        # With critics, a long memory of gradients makes both sides circle each other.
+        beta_1=0.8 if adversarial_weight > 0 else 0.9,
+        callbacks=callbacks,
     )
     return trainer.vocoder
 
@@ -267,18 +238,12 @@ def train_vocoder(
 def _start_from(trainer: VocoderTrainer, weights: Path) -> None:
     """Load the weights of an earlier training into a built trainer, or say what is different."""
     advice = "Start from weights of the same sizes, or train with the config of those."
-    if not weights.is_file():
-        raise CheckpointError(f"There is no file {weights} to start from. Give a .weights.h5 or a .npz file.")
+    require_start(weights)
     if weights.suffix == ".npz":
         earlier = load_vocoder(weights, audio=trainer.vocoder.config.audio)
         now = trainer.vocoder.config.to_dict()
         require_same(earlier.config.to_dict(), now, what=f"{weights} was made", advice=advice)
         trainer.vocoder.set_weights(earlier.get_weights())
         return
-    try:
-        trainer.load_weights(weights)
-    except DAMAGED as error:
-        raise CheckpointError(
-            f"The weights {weights} ({weights.stat().st_size} bytes) do not fit this model or are damaged "
-            f"({str(error)[:120]}). {advice} Critics have weights too: a .npz leaves them out."
-        ) from error
+    advice += " Critics have weights too: a .npz leaves them out."
+    load_start(trainer, weights, advice=advice)

@@ -1,8 +1,4 @@
-"""Checkers for the exercises of the lessons: each prints what is right, or a hint at what is wrong.
-
-A checker never shows the solution and never raises for a wrong answer, so that a notebook with an
-unsolved exercise still runs to its end. The solutions are in ``lessons/solutions``.
-"""
+"""Checkers for lesson 0."""
 
 from __future__ import annotations
 
@@ -13,8 +9,8 @@ import numpy as np
 
 from tinyclone import synthesis
 from tinyclone.config import AudioConfig
-from tinyclone.errors import TinycloneError
 from tinyclone.evaluation import cosine_similarity
+from tinyclone.exercises.judging import Wrong, call, judge, kind_of
 from tinyclone.synthesis import Speech
 from tinyclone.voice import Voice
 
@@ -46,10 +42,6 @@ MAY_CLONE = {
 }
 
 
-class _Wrong(Exception):
-    """An answer that is not right yet; the message is the hint."""
-
-
 def check_speak_in(
     speak_in: Callable[[str, Voice, float], Speech] | None, *, voice: Voice | None = None
 ) -> bool:
@@ -71,7 +63,7 @@ def check_speak_in(
     -----
     Lesson: lessons/00_hear_it_first.ipynb
     """
-    return _judge("speak_in", lambda: _try_speak_in(speak_in, voice or Voice.named("lj")))
+    return judge("speak_in", lambda: _try_speak_in(speak_in, voice or Voice.named("lj")))
 
 
 def check_closest_voice(closest_voice: Callable[[np.ndarray, dict[str, np.ndarray]], str] | None) -> bool:
@@ -92,7 +84,7 @@ def check_closest_voice(closest_voice: Callable[[np.ndarray, dict[str, np.ndarra
     -----
     Lesson: lessons/00_hear_it_first.ipynb
     """
-    return _judge("closest_voice", lambda: _try_closest_voice(closest_voice))
+    return judge("closest_voice", lambda: _try_closest_voice(closest_voice))
 
 
 def check_may_clone(answers: Mapping[str, bool | None]) -> bool:
@@ -112,56 +104,20 @@ def check_may_clone(answers: Mapping[str, bool | None]) -> bool:
     -----
     Lesson: lessons/00_hear_it_first.ipynb
     """
-    return _judge("may_clone", lambda: _try_may_clone(answers))
-
-
-def _judge(name: str, trial: Callable[[], list[str]]) -> bool:
-    """Print what a trial found, and return whether it passed."""
-    try:
-        passed = trial()
-    except _Wrong as hint:
-        print(f"Not yet: {hint}")
-        return False
-    print("\n".join(f"OK  {line}" for line in passed))
-    print(f"Solved: {name}.")
-    return True
-
-
-def _call(function: Any, *arguments: Any, expected: type) -> Any:
-    """Call a learner's function; say what came instead of the type that was expected."""
-    if not callable(function):
-        raise _Wrong(f"the checker got {_a(function)}, but wants the function itself, without brackets.")
-    name = getattr(function, "__name__", "your function")
-    try:
-        answer = function(*arguments)
-    except TinycloneError as error:
-        raise _Wrong(f"{name} was refused by tinyclone: {error}") from error
-    except Exception as error:
-        raise _Wrong(f"{name} raised {type(error).__name__}: {error}") from error
-    if answer is None or answer is Ellipsis:
-        raise _Wrong(f"{name} returned nothing. Write its body, and end it with `return`.")
-    if not isinstance(answer, expected):
-        raise _Wrong(f"{name} returned {_a(answer)}; expected {expected.__name__}.")
-    return answer
-
-
-def _a(value: Any) -> str:
-    return f"an object of type {type(value).__name__}"
+    return judge("may_clone", lambda: _try_may_clone(answers))
 
 
 def _try_speak_in(speak_in: Any, voice: Voice) -> list[str]:
     passed = []
     for text, seconds in SPEAK_IN_CASES:
-        speech = _call(speak_in, text, voice, seconds, expected=Speech)
+        speech = call(speak_in, text, voice, seconds, expected=Speech)
         if speech.text != text:
-            raise _Wrong(f"it says {speech.text!r} instead of {text!r}. Speak the text that came in.")
+            raise Wrong(f"it says {speech.text!r} instead of {text!r}. Speak the text that came in.")
         hop_length = AudioConfig().hop_length
         if len(speech.wav) != (len(speech.mel) - 1) * hop_length:
-            raise _Wrong(
-                "the wave was cut or padded after it was spoken. Let `clone` speak at another speed."
-            )
+            raise Wrong("the wave was cut or padded after it was spoken. Let `clone` speak at another speed.")
         if abs(speech.duration_sec / seconds - 1) > SPEAK_IN_TOLERANCE:
-            raise _Wrong(_why_not_in_time(speech, seconds, voice=voice))
+            raise Wrong(_why_not_in_time(speech, seconds, voice=voice))
         passed.append(f"{seconds:g} s were asked for, it lasts {speech.duration_sec:.2f} s")
     return passed
 
@@ -220,15 +176,15 @@ def _try_one_voiceprint(
     right: str,
     hint: str,
 ) -> str:
-    answer = _call(closest_voice, voiceprint.copy(), dict(voices), expected=str)
+    answer = call(closest_voice, voiceprint.copy(), dict(voices), expected=str)
     if answer not in voices:
-        raise _Wrong(f"it returned {answer!r}; expected one of the names: {', '.join(voices)}.")
+        raise Wrong(f"it returned {answer!r}; expected one of the names: {', '.join(voices)}.")
     cosines = {name: cosine_similarity(voiceprint, other) for name, other in voices.items()}
     if answer == min(cosines, key=cosines.__getitem__) and not hint:
-        raise _Wrong(f"for {what} it chose the least similar, {answer!r}. The largest cosine is the closest.")
+        raise Wrong(f"for {what} it chose the least similar, {answer!r}. The largest cosine is the closest.")
     if answer != right:
         hint = hint or "Does every name get its own cosine, and is the name of the largest returned"
-        raise _Wrong(
+        raise Wrong(
             f"for {what} it chose {answer!r} (cosine {cosines[answer]:.2f}), but {right!r} has "
             f"{cosines[right]:.2f}. {hint}."
         )
@@ -237,13 +193,13 @@ def _try_one_voiceprint(
 
 def _try_may_clone(answers: Mapping[str, bool | None]) -> list[str]:
     if not isinstance(answers, Mapping):
-        raise _Wrong(f"the checker got {_a(answers)}; expected the dictionary of answers.")
+        raise Wrong(f"the checker got {kind_of(answers)}; expected the dictionary of answers.")
     missing = [situation for situation in MAY_CLONE if answers.get(situation) is None]
     if missing:
-        raise _Wrong(f"{len(missing)} without an answer, such as {missing[0]!r}. Write True or False.")
+        raise Wrong(f"{len(missing)} without an answer, such as {missing[0]!r}. Write True or False.")
     for situation, (allowed, reason) in MAY_CLONE.items():
         if not isinstance(answers[situation], (bool, np.bool_)):
-            raise _Wrong(f"{situation!r} has {answers[situation]!r}; expected True or False.")
+            raise Wrong(f"{situation!r} has {answers[situation]!r}; expected True or False.")
         if bool(answers[situation]) != allowed:
-            raise _Wrong(f"{situation!r}: {reason}.")
+            raise Wrong(f"{situation!r}: {reason}.")
     return [f"{situation}: {reason}" for situation, (_, reason) in MAY_CLONE.items()]

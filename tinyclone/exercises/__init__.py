@@ -1,0 +1,32 @@
+"""Checkers for the exercises of the lessons: each prints what is right, or a hint at what is wrong.
+
+A checker never shows the solution and never raises for a wrong answer, so that a notebook with an
+unsolved exercise still runs to its end. The solutions are in ``lessons/solutions``. One module for each
+lesson: `hearing` for lesson 0, `text_encoding` for lesson 1, `mel_extraction` for lesson 2,
+`griffin_lim` for lesson 6.
+"""
+
+from tinyclone.exercises.griffin_lim import (
+    check_fewest_iterations,
+    check_improve,
+    check_spectral_convergence,
+)
+from tinyclone.exercises.hearing import MAY_CLONE, check_closest_voice, check_may_clone, check_speak_in
+from tinyclone.exercises.mel_extraction import check_find_fricative, check_frame_times, check_log_mel
+from tinyclone.exercises.text_encoding import check_pad_batch, check_say_money, check_say_plural
+
+__all__ = [
+    "MAY_CLONE",
+    "check_closest_voice",
+    "check_fewest_iterations",
+    "check_find_fricative",
+    "check_frame_times",
+    "check_improve",
+    "check_log_mel",
+    "check_may_clone",
+    "check_pad_batch",
+    "check_say_money",
+    "check_say_plural",
+    "check_speak_in",
+    "check_spectral_convergence",
+]
