@@ -66,7 +66,7 @@ def adapt(run: Path, start: Path, options: Namespace) -> dict:
     seconds = time.perf_counter() - began
     print(made.table())
     values = {**asdict(made), "wall_minutes": seconds / 60}
-    return {name: str(value) if isinstance(value, Path) else value for name, value in values.items()}
+    return {name: value for name, value in values.items() if not isinstance(value, Path)}
 
 
 def training_folder(corpus: Path, folder: Path) -> Path:

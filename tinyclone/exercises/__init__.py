@@ -3,9 +3,10 @@
 A checker never shows the solution and never raises for a wrong answer, so that a notebook with an
 unsolved exercise still runs to its end. The solutions are in ``lessons/solutions``. One module for each
 lesson: `hearing` for lesson 0, `text_encoding` for lesson 1, `mel_extraction` for lesson 2,
-`griffin_lim` for lesson 6.
+`alignment` for lesson 3, `griffin_lim` for lesson 6.
 """
 
+from tinyclone.exercises.alignment import check_durations_of, check_fill_table, check_find_wrong_text
 from tinyclone.exercises.griffin_lim import (
     check_fewest_iterations,
     check_improve,
@@ -18,8 +19,11 @@ from tinyclone.exercises.text_encoding import check_pad_batch, check_say_money, 
 __all__ = [
     "MAY_CLONE",
     "check_closest_voice",
+    "check_durations_of",
     "check_fewest_iterations",
+    "check_fill_table",
     "check_find_fricative",
+    "check_find_wrong_text",
     "check_frame_times",
     "check_improve",
     "check_log_mel",
