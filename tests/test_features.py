@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import multiprocessing
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -343,8 +344,11 @@ def test_a_run_that_is_killed_again_and_again_leaves_no_broken_shard_and_ends(co
         assert sum(len(Shard(path)) for path in shards) == 4 * len(shards)
         assert len(shards) >= shards_before
         shards_before = len(shards)
-        if process.returncode == 0:
+        if process.returncode == 0 and kills >= 2:
             break
+        if process.returncode == 0:  # it was too fast for the killer: once more from nothing
+            shutil.rmtree(cache)
+            shards_before = 0
     assert kills >= 2 and process.returncode == 0, errors
     assert out.split() == ["60"] and shards_before == 15
 
