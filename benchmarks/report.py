@@ -220,7 +220,7 @@ def _plot(rows: list[dict], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     rows = [row for row in rows if "wer" in row][::-1]
-    names = [f"{TITLES[row['system']].split(' (')[0]}, {row['voice']}" for row in rows]
+    names = [f"{TITLES[row['system']]}, {row['voice']}" for row in rows]
     figure, (words, voices) = plt.subplots(1, 2, figsize=(11, 0.45 * len(rows) + 1.6), sharey=True)
     rates = np.array([[row["wer"], row["wer_low"], row["wer_high"]] for row in rows]) * 100
     reach = abs(rates[:, 1:] - rates[:, :1]).T
