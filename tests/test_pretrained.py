@@ -12,6 +12,7 @@ import pytest
 from fake_cloner import tiny_cloner, tiny_config
 
 from tinyclone import pretrained, shipped
+from tinyclone.array_files import write_arrays
 from tinyclone.config import AudioConfig, ClonerConfig
 from tinyclone.errors import CheckpointError
 from tinyclone.text import SYMBOLS, encode
@@ -39,7 +40,7 @@ def rewrite(path, *, change):
     """Let `change` spoil the header or the arrays of a file that is otherwise whole."""
     arrays, header = pretrained.read_arrays(path)
     change(arrays, header)
-    return pretrained.write_arrays(path, arrays, header=header)
+    return write_arrays(path, arrays, header=header)
 
 
 def predict(cloner):

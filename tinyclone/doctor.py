@@ -193,7 +193,7 @@ def _check_voices() -> str:
     from tinyclone.voice import shipped_voices
 
     voices = shipped_voices()
-    own = getattr(pretrained.load_speaker(), "fingerprint", "")
+    own = pretrained.load_speaker().fingerprint
     foreign = [voice.name for voice in voices.values() if voice.cloner_fingerprint != own]
     if foreign:
         raise Fault(f"made with other weights: {', '.join(foreign)}", fix=REINSTALL)

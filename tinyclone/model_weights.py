@@ -5,16 +5,33 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from tinyclone.array_files import write_arrays
 from tinyclone.errors import CheckpointError
 
 if TYPE_CHECKING:
     import keras
 
 FLOAT16_LARGEST = 6.0e4
+
+
+def save_model(
+    path: str | Path,
+    model: keras.Model,
+    *,
+    header: Mapping[str, Any],
+    card: Mapping[str, Any] | None,
+    dtype: str,
+) -> Path:
+    """Write a model's weights, a header, their fingerprint and a card in one file, whole or not at all."""
+    if not model.built:
+        model.build_all()
+    arrays = weight_arrays(model, dtype=dtype)
+    whole_header = {**header, "fingerprint": fingerprint_of(arrays), "card": dict(card or {})}
+    return write_arrays(path, arrays, header=whole_header)
 
 
 def weight_arrays(model: keras.Model, *, dtype: str) -> dict[str, np.ndarray]:

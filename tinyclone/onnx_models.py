@@ -57,8 +57,8 @@ class Graphs:
     def __init__(self, path: Path, weights: Mapping[str, np.ndarray], *, config: dict[str, Any]) -> None:
         self.arrays, header = read_arrays(path)
         self.tensors, self.sessions = header["tensors"], {}
-        self.weights = np.concatenate([[0], *(weights[name].ravel() for name in sorted(weights))])
-        self.weights = self.weights.astype(np.float32)
+        zero = np.zeros(1, np.float32)
+        self.weights = np.concatenate([zero, *(weights[name].ravel() for name in sorted(weights))])
         if header["config"] != config or header["n_weights"] != len(self.weights) - 1:
             raise OtherSizes(
                 f"The graphs in {path} were made for a model of other sizes than the weights have "

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from tinyclone import shipped
-from tinyclone.array_files import read_arrays, require_file, write_arrays
+from tinyclone.array_files import read_arrays, require_file
 from tinyclone.config import AudioConfig, ClonerConfig
 from tinyclone.errors import CheckpointError
-from tinyclone.model_weights import assign_weights, fingerprint_of, weight_arrays
+from tinyclone.model_weights import assign_weights, save_model
 
 if TYPE_CHECKING:
     from tinyclone.cloner import Cloner
@@ -54,16 +54,8 @@ def save_cloner(
     """
     from tinyclone.text import SYMBOLS
 
-    if not cloner.built:
-        cloner.build_all()
-    arrays = weight_arrays(cloner, dtype=dtype)
-    header = {
-        "config": cloner.config.to_dict(),
-        "symbols": list(SYMBOLS),
-        "fingerprint": fingerprint_of(arrays),
-        "card": dict(card or {}),
-    }
-    return write_arrays(path, arrays, header=header)
+    header = {"config": cloner.config.to_dict(), "symbols": list(SYMBOLS)}
+    return save_model(path, cloner, header=header, card=card, dtype=dtype)
 
 
 def load_cloner(path: str | Path | None = None, *, audio: AudioConfig | None = None) -> Cloner:

@@ -280,7 +280,7 @@ def _require_own_voice(voice: Voice, cloner: MelSpeaker) -> None:
             f"The voiceprint of {voice.name!r} has the shape {voice.voiceprint.shape}, but these weights "
             f"expect ({size},). Make the voice again from the recording."
         )
-    own = getattr(cloner, "fingerprint", "")
+    own = cloner.fingerprint
     if voice.cloner_fingerprint and own and voice.cloner_fingerprint != own:
         raise VoiceError(
             f"The voice {voice.name!r} was made with other weights ({voice.cloner_fingerprint}) than these "

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tinyclone.array_files import read_arrays, write_arrays
+from tinyclone.array_files import read_arrays
 from tinyclone.config import AudioConfig, VocoderConfig
 from tinyclone.errors import CheckpointError
-from tinyclone.model_weights import assign_weights, fingerprint_of, weight_arrays
+from tinyclone.model_weights import assign_weights, save_model
 from tinyclone.pretrained import import_cloner_module, load_once, read_config
 
 if TYPE_CHECKING:
@@ -42,15 +42,7 @@ def save_vocoder(
     -----
     Lesson: lessons/07_neural_vocoder.ipynb
     """
-    if not vocoder.built:
-        vocoder.build_all()
-    arrays = weight_arrays(vocoder, dtype=dtype)
-    header = {
-        "vocoder": vocoder.config.to_dict(),
-        "fingerprint": fingerprint_of(arrays),
-        "card": dict(card or {}),
-    }
-    return write_arrays(path, arrays, header=header)
+    return save_model(path, vocoder, header={"vocoder": vocoder.config.to_dict()}, card=card, dtype=dtype)
 
 
 def load_vocoder(path: str | Path | None = None, *, audio: AudioConfig | None = None) -> Vocoder:

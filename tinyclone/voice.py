@@ -109,7 +109,7 @@ class Voice:
             voiceprint=np.asarray(model.voiceprint(log_mel(wav, config=config)), dtype=np.float32),
             consent=consent,
             source=Path(recording).name if is_file else "samples in memory",
-            cloner_fingerprint=getattr(model, "fingerprint", ""),
+            cloner_fingerprint=model.fingerprint,
         )
 
     def save(self, path: str | Path) -> Path:
