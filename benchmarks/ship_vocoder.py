@@ -53,9 +53,7 @@ def main() -> None:
     save_vocoder(folder / "vocoder.npz", vocoder, card={"stages": stages})
     save_graphs(vocoder, folder / "vocoder_graphs.npz")
     write_checksums(folder)
-    draw_curves(
-        {stage: arguments.run / stage / "log.csv" for stage in stages}, folder / "vocoder_curves.png"
-    )
+    draw_curves({stage: arguments.run / stage / "log.csv" for stage in stages}, folder / "vocoder_curves.png")
     print(f"{sum(path.stat().st_size for path in folder.glob('*.npz')) / 1e6:.1f} MB in {folder}")
 
 

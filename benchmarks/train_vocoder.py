@@ -21,7 +21,7 @@ from pathlib import Path
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import numpy as np
-from train_weights import CORPUS_WEIGHTS, corpora
+from train_weights import CORPUS_WEIGHTS, corpora, still_aligned
 
 from tinyclone.alignment import align_corpus
 from tinyclone.config import VocoderConfig
@@ -31,7 +31,6 @@ from tinyclone.features import prepare
 from tinyclone.mel import log_mel
 from tinyclone.pretrained import load_cloner
 from tinyclone.recordings import Recordings, read_recordings
-from tinyclone.text import word_symbols
 from tinyclone.vocoder_batches import VocoderBatches, predicted_mels
 from tinyclone.vocoder_training import CopySynthesis, train_vocoder
 
@@ -67,12 +66,9 @@ def mels_of_cloner(clips: Sequence[tuple[list[Clip], int]], *, run: Path, cloner
     alignment_file = run / "alignments.npz"
     if not alignment_file.exists():
         save_alignments(alignment_file, align_corpus(features))
-    alignments = load_alignments(alignment_file).alignments
-    # Words that the text front end has since learned to read have other tokens than were aligned.
-    tokens = {(one.id, one.speaker): len(word_symbols(one.words)) for one in features}
-    still = {key: one for key, one in alignments.items() if len(one.durations) == tokens.get(key)}
-    print(f"{len(still)} of {len(features)} clips are aligned")
-    return predicted_mels(load_cloner(cloner), features, still)
+    aligned = still_aligned(load_alignments(alignment_file).alignments, features)
+    print(f"{len(aligned)} of {len(features)} clips are aligned")
+    return predicted_mels(load_cloner(cloner), features, aligned)
 
 
 def earlier_weights(run: Path, stage: str) -> Path | None:

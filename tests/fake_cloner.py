@@ -18,6 +18,7 @@ class Prediction(NamedTuple):
     durations: np.ndarray
     pitch_hz: np.ndarray
     energy: np.ndarray
+    contour_hz: np.ndarray
 
 
 class FakeCloner:
@@ -40,7 +41,8 @@ class FakeCloner:
         bands = np.arange(self.config.audio.n_mels)
         frames = np.repeat(np.asarray(tokens), durations)[:, None]
         mel = self.log_level + np.sin(frames + bands / 8 + voiceprint[0])
-        return Prediction(mel.astype(np.float32), durations, np.zeros(len(tokens)), np.zeros(len(tokens)))
+        nothing, contour_hz = np.zeros(len(tokens)), np.full(len(mel), 120.0)
+        return Prediction(mel.astype(np.float32), durations, nothing, nothing, contour_hz)
 
 
 def tiny_config():

@@ -95,7 +95,7 @@ class SpeakingCloner:
 
     def predict_mel(self, tokens, voiceprint):
         assert len(tokens) == len(self.durations)
-        return Prediction(self.mel.astype(np.float32), self.durations, np.zeros(0), np.zeros(0))
+        return Prediction(self.mel.astype(np.float32), self.durations, *[np.zeros(0)] * 3)
 
 
 def model_of(cloner) -> SimpleNamespace:

@@ -127,7 +127,7 @@ def test_an_audition_is_drawn(tmp_path):
     n_tokens = len(encode("Costs $5."))
     mel = np.random.default_rng(0).normal(-5, 2, (2 * n_tokens, 80)).astype(np.float32)
     durations = np.full(n_tokens, 2)
-    _draw(tmp_path / "a.png", Prediction(mel, durations, np.zeros(0), np.zeros(0)), "Costs $5.")
+    _draw(tmp_path / "a.png", Prediction(mel, durations, *[np.zeros(0)] * 3), "Costs $5.")
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 

@@ -21,7 +21,7 @@ class UnhurriedCloner(FakeCloner):
         durations = np.full(len(tokens), round(8 / speed), np.int64)
         durations[-1] += round(125 / speed) - durations.sum()
         mel = np.full((int(durations.sum()), 80), -3.0, np.float32)
-        return Prediction(mel, durations, np.zeros(len(tokens)), np.zeros(len(tokens)))
+        return Prediction(mel, durations, *[np.zeros(len(tokens))] * 2, np.zeros(len(mel)))
 
 
 @pytest.fixture

@@ -201,7 +201,7 @@ def test_a_name_is_not_a_voice(cloner):
 def test_a_piece_of_one_frame(voice):
     cloner = FakeCloner()
     cloner.predict_mel = lambda tokens, *_, **__: Prediction(
-        np.zeros((1, 80), np.float32), np.eye(1, len(tokens), dtype=int)[0], np.zeros(1), np.zeros(1)
+        np.zeros((1, 80), np.float32), np.eye(1, len(tokens), dtype=int)[0], *[np.zeros(1)] * 3
     )
     speech = clone("A. B.", voice, cloner=cloner)
     assert speech.durations.sum() == len(speech.mel) > 2

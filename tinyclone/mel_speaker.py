@@ -17,8 +17,6 @@ from tinyclone.excitation import predicted_contour, table_rows
 from tinyclone.framing import frame_layout, reference_crops
 from tinyclone.text import PAUSES, SYMBOLS, encode
 
-TOKEN_STEP = 64
-FRAME_STEP = 128
 # Squared error makes the network predict the mean of the log; the mean of a log-normal duration is longer
 # by half its variance, which on held-out clips was 0.19.
 DURATION_CORRECTION = np.exp(0.19 / 2)
@@ -41,6 +39,8 @@ class Prediction:
         Pitch of each token, 0 where it is rather unvoiced.
     energy : np.ndarray [shape=(T,), float32]
         Mean log mel of each token.
+    contour_hz : np.ndarray [shape=(F,), float32]
+        Pitch of each frame, with straight lines through what is unvoiced; the mel's harmonics follow it.
 
     Notes
     -----
@@ -51,6 +51,7 @@ class Prediction:
     durations: np.ndarray
     pitch_hz: np.ndarray
     energy: np.ndarray
+    contour_hz: np.ndarray
 
 
 class MelSpeaker:
@@ -63,6 +64,9 @@ class MelSpeaker:
 
     config: ClonerConfig
     fingerprint: str = ""
+    # Keras compiles each shape anew: sentences are padded so that few shapes come up.
+    token_step: int = 64
+    frame_step: int = 128
 
     @abstractmethod
     def hear_looks(self, looks: np.ndarray) -> np.ndarray:
@@ -135,7 +139,7 @@ class MelSpeaker:
         config, n_tokens = self.config, len(tokens)
         bands = config.voiceprint_size + config.audio.n_mels * np.arange(2)
         encoded, scale, offset = np.split(np.asarray(voiceprint, np.float32), bands)
-        padded = np.zeros(_round_up(n_tokens, TOKEN_STEP), np.int32)
+        padded = np.zeros(_round_up(n_tokens, self.token_step), np.int32)
         padded[:n_tokens] = tokens
         states, variances = self.read_tokens(padded, encoded)
         log_duration, pitch, voicing, energy = variances[:n_tokens].T
@@ -150,7 +154,7 @@ class MelSpeaker:
         voiced_share = 1 / (1 + np.exp(-voicing))
         prosody = np.zeros((len(padded), 3), np.float32)
         prosody[:n_tokens] = np.stack([pitch * voiced_share, voiced_share, energy], axis=1)
-        layout = frame_layout(durations, n_frames=_round_up(int(durations.sum()), FRAME_STEP))
+        layout = frame_layout(durations, n_frames=_round_up(int(durations.sum()), self.frame_step))
         log_pitch = pitch * config.pitch_std + config.pitch_mean
         contour = predicted_contour(log_pitch, voiced_share, durations, log_pitch_if_none=config.pitch_mean)
         layout["pitch_row"] = np.zeros(len(layout["frame_mask"]), np.int32)
@@ -162,6 +166,7 @@ class MelSpeaker:
             durations=durations,
             pitch_hz=np.where(voiced_share > 0.5, np.exp(log_pitch), 0).astype(np.float32),
             energy=(energy * config.mel_std + config.mel_mean).astype(np.float32),
+            contour_hz=np.exp(contour),
         )
 
 

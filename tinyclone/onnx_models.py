@@ -107,6 +107,9 @@ class OnnxCloner(MelSpeaker):
     Lesson: lessons/08_your_own_voice.ipynb
     """
 
+    # Any shape runs as it is.
+    token_step, frame_step = 1, 1
+
     def __init__(self, config: ClonerConfig, graphs: Graphs, *, fingerprint: str) -> None:
         self.config, self.graphs, self.fingerprint = config, graphs, fingerprint
 
@@ -144,6 +147,8 @@ class OnnxVocoder(WaveSpeaker):
     -----
     Lesson: lessons/08_your_own_voice.ipynb
     """
+
+    frame_step = 1
 
     def __init__(self, config: VocoderConfig, graphs: Graphs) -> None:
         self.config, self.graphs = config, graphs

@@ -8,7 +8,6 @@ import io
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -216,9 +215,9 @@ def _join_waves(
 
 
 def _wave_maker(vocoder: WaveSpeaker | str | None, *, config: AudioConfig) -> Callable[..., np.ndarray]:
-    """Return the function that turns a mel and a seed into a wave."""
+    """Return the function that turns a prediction and a seed into a wave."""
     if vocoder == GRIFFIN_LIM:
-        return partial(mel_to_wav, config=config)
+        return lambda prediction, seed: mel_to_wav(prediction.mel, config=config, seed=seed)
     if isinstance(vocoder, str):
         raise ValueError(
             f"vocoder is {vocoder!r}; expected {GRIFFIN_LIM!r}, a vocoder, or nothing for the shipped one."
@@ -228,7 +227,8 @@ def _wave_maker(vocoder: WaveSpeaker | str | None, *, config: AudioConfig) -> Ca
 
         vocoder = load_wave_speaker()
     config.require_same(vocoder.config.audio, what="The vocoder")
-    return vocoder.speak
+    # The mel's harmonics were drawn along this very contour: nothing needs to be read off again.
+    return lambda prediction, seed: vocoder.speak(prediction.mel, pitch_hz=prediction.contour_hz, seed=seed)
 
 
 def _sound(
@@ -244,7 +244,7 @@ def _sound(
     # Between the centres of fewer than two frames there is no sound.
     if len(prediction.mel) < 2:
         return np.zeros(0, np.float32)
-    return _fade(wave_of(prediction.mel, seed=seed), config=config)
+    return _fade(wave_of(prediction, seed), config=config)
 
 
 def _fade(wav: np.ndarray, *, config: AudioConfig) -> np.ndarray:

@@ -15,8 +15,6 @@ from tinyclone.errors import AudioError
 from tinyclone.excitation import measured_contour
 from tinyclone.pulses import pitch_from_scores, shaped_sound, sound_source
 
-FRAME_STEP = 128
-
 
 class WaveSpeaker:
     """What every runner of the vocoder's networks can do. A runner has a `config` and two networks.
@@ -27,6 +25,8 @@ class WaveSpeaker:
     """
 
     config: VocoderConfig
+    # Keras compiles each shape anew: mels are padded so that few shapes come up.
+    frame_step: int = 128
 
     @abstractmethod
     def shape_sound(
@@ -97,8 +97,8 @@ class WaveSpeaker:
         return mel
 
     def _padded(self, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Add frames up to the next multiple of `FRAME_STEP`; return the mask (F, 1) too."""
-        mask = np.arange(-(-len(mel) // FRAME_STEP) * FRAME_STEP)[:, None] < len(mel)
+        """Add frames up to the next multiple of `frame_step`; return the mask (F, 1) too."""
+        mask = np.arange(-(-len(mel) // self.frame_step) * self.frame_step)[:, None] < len(mel)
         padded = np.full((len(mask), mel.shape[1]), self.config.mel_mean, np.float32)
         padded[: len(mel)] = mel
         return padded, mask.astype(np.float32)
