@@ -99,3 +99,31 @@ def test_rows_pool_errors_and_count_the_nearest_voice():
     )
     assert "10.0 %" in page and "| 2.50 s | 9.4 MB |  |" in page
     assert "| `tinyclone clone`, cold |  | ≤ 3 s | 2.5 s | met |" in page
+
+
+@pytest.mark.slow
+def test_a_cloner_that_is_told_the_truth_speaks_as_long_and_as_high_as_the_recording():
+    from fake_cloner import tiny_cloner
+    from made_corpus import made_corpus
+    from where_it_is_lost import CASES, InformedCloner, Truth
+
+    from tinyclone.text import encode_symbols, word_symbols
+
+    features, alignments = made_corpus()
+    one = features[0]
+    durations = alignments[one.id, one.speaker].durations
+    truth, cloner = Truth(one, durations, recording=None), tiny_cloner()
+    tokens = np.asarray(encode_symbols(word_symbols(one.words)))
+    voiceprint = np.concatenate([np.zeros(cloner.config.voiceprint_size), np.ones(80), np.zeros(80)])
+    said = {
+        case.title: InformedCloner(cloner, case, truth).predict_mel(tokens, voiceprint)
+        for case in CASES
+        if not case.mel
+    }
+    long_enough = np.where(durations > 0, np.maximum(durations, 2), said["durations"].durations)
+    np.testing.assert_array_equal(said["durations"].durations, long_enough)
+    assert not np.array_equal(said["nothing: the clone"].durations, long_enough)
+    pitch_hz = one.pitch_hz[one.pitch_hz > 0].astype(np.float32)
+    told = said["pitch and voicing"].pitch_hz
+    assert pitch_hz.min() * 0.99 <= told[told > 0].min() and told.max() <= pitch_hz.max() * 1.01
+    assert len(truth.contour_hz(50)) == 50 and truth.contour_hz(50).min() > 0
