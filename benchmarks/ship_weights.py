@@ -86,6 +86,7 @@ def main() -> None:
     folder.mkdir(exist_ok=True)
     stages = [one for one in (stage_folder(arguments.run, name) for name in STAGES) if one.is_dir()]
     save_cloner(folder / "cloner.npz", load_cloner(stages[-1] / "cloner.npz"))
+    write_checksums(folder)  # without them, the file would be refused
     cloner = load_cloner(folder / "cloner.npz")
     save_graphs(cloner, folder / "cloner_graphs.npz")
     sex = sex_of_readers(arguments.data)
