@@ -30,6 +30,10 @@ MAX_NOTEBOOK_BYTES = 1_000_000  # GitHub shows no more, and a repository keeps e
 CELL_TIMEOUT_SEC = 3600
 # A lesson is kept as a student sees it: whole, and with its plots in the notebook.
 UNSET = {"TINYCLONE_FAST", "MPLBACKEND"}
+# What TensorFlow says of processors and graphics cards while it is loaded, with times and process numbers.
+MACHINE_LOG = re.compile(
+    r"^(?:WARNING: All log messages before absl.*|[IWE]\d{4} [\d:.]+\s+\d+ \S+\.cc:\d+\].*)\n?", re.MULTILINE
+)
 # Run as one more cell behind the last, and then removed: only the kernel knows its own peak.
 USAGE = """
 import resource, sys
@@ -102,7 +106,7 @@ def joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
 def tidy_output(output: NotebookNode, places: list[tuple[str, str]]) -> None:
     """Make the texts of one output the same on any machine."""
     if output.output_type == "stream":
-        output.text = without_machine_paths(last_of_progress(output.text), places)
+        output.text = without_machine_paths(MACHINE_LOG.sub("", last_of_progress(output.text)), places)
     for kind, value in output.get("data", {}).items():
         if kind.startswith("text/") and isinstance(value, str):
             output.data[kind] = without_machine_paths(value, places)
@@ -119,9 +123,10 @@ def tidy(notebook: NotebookNode, places: list[tuple[str, str]]) -> NotebookNode:
         if cell.cell_type != "code":
             continue
         shown = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
-        cell.outputs = joined_streams(shown)
-        for output in cell.outputs:
+        joined = joined_streams(shown)
+        for output in joined:
             tidy_output(output, places)
+        cell.outputs = joined_streams([output for output in joined if output.get("text") != ""])
     return notebook
 
 

@@ -68,6 +68,8 @@ def test_what_belongs_to_one_run_is_removed():
         new_output("stream", name="stderr", text="0 %\r"),
         new_output("stream", name="stderr", text="100 %\n"),
         new_output("stream", name="stdout", text="saved /opt/ana/course/a.wav\n"),
+        new_output("stream", name="stderr", text="I0000 00:00:1795.9 3961 port.cc:153] oneDNN is on.\n"),
+        new_output("stream", name="stdout", text="I am done\n"),
         new_output("display_data", data={run_lessons.WIDGET: {"model_id": "1"}, "text/plain": "Slider()"}),
         new_output(
             "display_data", data={"image/png": "/opt/ana", "text/plain": "<Figure>", "text/html": sound}
@@ -80,7 +82,7 @@ def test_what_belongs_to_one_run_is_removed():
     assert dict(cell.metadata) == {}
     progress, saved, plot = cell.outputs
     assert progress.text == "100 %\n"
-    assert saved.text == "saved tinyclone/a.wav\n"
+    assert saved.text == "saved tinyclone/a.wav\nI am done\n"
     assert plot.data == {"image/png": "/opt/ana", "text/plain": "<Figure>", "text/html": sound}
 
 
