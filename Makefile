@@ -1,5 +1,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
+# Processes that share the tests; 0 runs them in one after the other.
+WORKERS ?= 0
 
 .PHONY: help demo lab test test-colab lessons bench clean
 
@@ -13,8 +15,9 @@ lab: $(VENV)/.ready-lab  ## open the lessons in Jupyter
 	@$(BIN)/jupyter lab lessons
 
 test: $(VENV)/.ready-test  ## run the tests, then every lesson
-	@$(BIN)/python -m pytest tests
-	@TINYCLONE_FAST=1 $(BIN)/python -m pytest --nbval-lax --nbval-current-env --nbval-cell-timeout=300 lessons
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal tests
+	@TINYCLONE_FAST=1 $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile \
+		--nbval-lax --nbval-current-env --nbval-cell-timeout=300 lessons
 
 test-colab:  ## run the lessons with the versions of Google Colab (needs Python 3.13)
 	@bash scripts/test_colab.sh
