@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from made_corpus import made_corpus
+from made_corpus import SMALL, made_corpus
 
 from tinyclone.commands_training import train_command
 from tinyclone.corpora import tinyvoices_folder
@@ -131,15 +133,32 @@ def test_an_audition_is_drawn(tmp_path):
     assert (tmp_path / "a.png").read_bytes()[:4] == b"\x89PNG"
 
 
+def part_of_tinyvoices(folder: Path, *voices: str) -> Path:
+    """Write a corpus of some voices of tinyvoices."""
+    whole = tinyvoices_folder()
+    (folder / "wavs").mkdir(parents=True)
+    shutil.copy(whole / "speakers.csv", folder)
+    lines = (whole / "metadata.csv").read_text(encoding="utf-8").splitlines(keepends=True)
+    chosen = [line for line in lines if line.split("-")[0] in voices]
+    (folder / "metadata.csv").write_text("".join(chosen), encoding="utf-8")
+    for line in chosen:
+        shutil.copy(next((whole / "wavs").glob(f"{line.split('|')[0]}.*")), folder / "wavs")
+    return folder
+
+
 @pytest.mark.slow
 def test_a_small_corpus_is_trained_from_its_sound_to_a_model_and_resumed(tmp_path, monkeypatch):
     from tinyclone import training_data
+    from tinyclone.presets import PRESETS
     from tinyclone.pretrained import load_cloner
 
     coarse = partial(training_data.align_corpus, classifier_rounds=0)
     monkeypatch.setattr(training_data, "align_corpus", coarse)
+    small = replace(PRESETS["laptop"], config=SMALL, buckets=((416, 144, 4),))
+    monkeypatch.setitem(PRESETS, "laptop", small)
+    corpus = part_of_tinyvoices(tmp_path / "corpus", "slt", "rms")
     arguments = (
-        tinyvoices_folder(), "--run", tmp_path, "--steps-per-epoch", 1, "--pseudo-speakers", 0,
+        corpus, "--run", tmp_path, "--steps-per-epoch", 1, "--pseudo-speakers", 0,
     )  # fmt: skip
     first = run_train(*arguments, "--epochs", 2)
     assert first.exit_code == 0, first.exception

@@ -1,0 +1,222 @@
+"""Run every lesson and its solutions from top to bottom, and keep what they put out.
+
+    python scripts/run_lessons.py                        # all of them
+    python scripts/run_lessons.py 02_mel_extraction      # this lesson and its solutions
+
+A notebook is replaced only when all its cells ran; one that fails, or puts out too much, stays as it was.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import sysconfig
+import tempfile
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import nbformat
+from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+from nbformat import NotebookNode
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+LESSONS = REPOSITORY / "lessons"
+WIDGET = "application/vnd.jupyter.widget-view+json"
+MAX_CELL_BYTES = 300_000  # what a cell may put out: a plot, or half a minute of packed sound
+MAX_NOTEBOOK_BYTES = 1_000_000  # GitHub shows no more, and a repository keeps every version
+CELL_TIMEOUT_SEC = 3600
+# A lesson is kept as a student sees it: whole, and with its plots in the notebook.
+UNSET = {"TINYCLONE_FAST", "MPLBACKEND"}
+# What TensorFlow says of processors and graphics cards while it is loaded, with times and process numbers.
+MACHINE_LOG = re.compile(
+    r"^(?:WARNING: All log messages before absl.*|[IWE]\d{4} [\d:.]+\s+\d+ \S+\.cc:\d+\].*)\n?", re.MULTILINE
+)
+# Run as one more cell behind the last, and then removed: only the kernel knows its own peak.
+USAGE = """
+import resource, sys
+usage = resource.getrusage(resource.RUSAGE_SELF)
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+"""
+
+
+class Run(NamedTuple):
+    """What it took to run a notebook."""
+
+    name: str
+    seconds: float
+    cpu_seconds: float  # of all cores together: the same on a busy machine
+    peak_mb: float
+    size_kb: float
+
+
+class TooMuch(Exception):
+    """A notebook puts out more than a repository should keep."""
+
+
+def machine_places() -> list[tuple[str, str]]:
+    """Return the paths that name this machine, longest first, each with what to write instead."""
+    places = {
+        str(Path.home()): "~",
+        str(REPOSITORY): "tinyclone",
+        str(Path(sys.prefix)): "python",
+        tempfile.gettempdir(): "temporary",
+    }
+    for kind in ("purelib", "platlib", "stdlib"):
+        path = sysconfig.get_paths()[kind]
+        places[path] = Path(path).name
+    places |= {os.path.realpath(path): name for path, name in places.items()}
+    return sorted(
+        ((path, name) for path, name in places.items() if len(path) > 1), key=lambda one: -len(one[0])
+    )
+
+
+def without_machine_paths(text: str, places: list[tuple[str, str]]) -> str:
+    """Return `text` with this machine's folders renamed, and a cell's temporary file called <cell>."""
+    # At most 200 characters before: without a bound, a long sound in base64 would be searched for minutes.
+    text = re.sub(r"[\w./~+-]{0,200}/ipykernel_\d+/\d+\.py", "<cell>", text)
+    for path, name in places:
+        text = re.sub(rf"(?<![\w.~/-]){re.escape(path)}(?![\w.-])", name, text)
+    return text
+
+
+def last_of_progress(text: str) -> str:
+    """Return `text` as a terminal would leave it: of a line that was written over, what came last."""
+    lines = []
+    for line in text.replace("\r\n", "\n").split("\n"):
+        parts = [part for part in line.replace("\b", "").split("\r") if part.strip()]
+        lines.append(parts[-1] if "\r" in line and parts else line.replace("\b", ""))
+    return "\n".join(lines)
+
+
+def joined_streams(outputs: list[NotebookNode]) -> list[NotebookNode]:
+    """Return `outputs` with neighbouring pieces of one stream as one: a progress bar comes in many."""
+    joined: list[NotebookNode] = []
+    for output in outputs:
+        before = joined[-1] if joined else None
+        if before and output.output_type == before.output_type == "stream" and output.name == before.name:
+            before.text += output.text
+        else:
+            joined.append(output)
+    return joined
+
+
+def tidy_output(output: NotebookNode, places: list[tuple[str, str]]) -> None:
+    """Make the texts of one output the same on any machine."""
+    if output.output_type == "stream":
+        output.text = without_machine_paths(MACHINE_LOG.sub("", last_of_progress(output.text)), places)
+    for kind, value in output.get("data", {}).items():
+        if kind.startswith("text/") and isinstance(value, str):
+            output.data[kind] = without_machine_paths(value, places)
+
+
+def tidy(notebook: NotebookNode, places: list[tuple[str, str]]) -> NotebookNode:
+    """Remove from an executed notebook what belongs to this run or machine; changes it and returns it.
+
+    Widgets go too: without their state they cannot be shown, and with it GitHub shows nothing at all.
+    """
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("execution", None)
+        if cell.cell_type != "code":
+            continue
+        shown = [output for output in cell.outputs if WIDGET not in output.get("data", {})]
+        joined = joined_streams(shown)
+        for output in joined:
+            tidy_output(output, places)
+        cell.outputs = joined_streams([output for output in joined if output.get("text") != ""])
+    return notebook
+
+
+def refuse_too_much(notebook: NotebookNode) -> str:
+    """Return the text of the notebook's file; raise TooMuch if it, or what one cell put out, is too large."""
+    for number, cell in enumerate(notebook.cells):
+        size = sum(len(str(output)) for output in cell.get("outputs", []))
+        if size > MAX_CELL_BYTES:
+            raise TooMuch(
+                f"cell {number} put out {size / 1000:.0f} kB, and at most {MAX_CELL_BYTES / 1000:.0f} are "
+                "kept: draw at fewer dots per inch, pack sound as MP3, or print less"
+            )
+    text = nbformat.writes(notebook) + "\n"
+    if len(text.encode()) >= MAX_NOTEBOOK_BYTES:
+        raise TooMuch(
+            f"the notebook has {len(text.encode()) / 1000:.0f} kB, and less than "
+            f"{MAX_NOTEBOOK_BYTES / 1000:.0f} are kept: show fewer plots and sounds, or smaller ones"
+        )
+    return text
+
+
+def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float]:
+    """Run the notebook's cells in a fresh kernel that stands in `folder`; return CPU seconds and MB."""
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs, cell.execution_count = [], None
+    notebook.cells.append(nbformat.v4.new_code_cell(USAGE))
+    client = NotebookClient(
+        notebook,
+        timeout=CELL_TIMEOUT_SEC,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        store_widget_state=False,
+        extra_arguments=["--log-level=ERROR"],
+    )
+    client.execute(env={name: value for name, value in os.environ.items() if name not in UNSET})
+    cpu_seconds, peak_mb = map(float, notebook.cells.pop().outputs[0].text.split())
+    return cpu_seconds, peak_mb
+
+
+def run(path: Path) -> Run:
+    """Run one notebook and put the result in its place."""
+    notebook = nbformat.read(path, as_version=4)
+    begin = time.perf_counter()
+    usage = execute(notebook, path.parent)
+    seconds = time.perf_counter() - begin
+    text = refuse_too_much(tidy(notebook, machine_places()))
+    partial = path.with_suffix(".partial")  # renamed when it is whole: a killed run leaves the old notebook
+    partial.write_text(text, encoding="utf-8")
+    partial.replace(path)
+    name = path.relative_to(LESSONS).with_suffix("").as_posix()
+    return Run(name, seconds, *usage, len(text.encode()) / 1000)
+
+
+def chosen(names: list[str]) -> list[Path]:
+    """Return the notebooks of the named lessons, each followed by its solutions; all if none is named."""
+    lessons = {path.stem: path for path in sorted(LESSONS.glob("[0-9]*.ipynb"))}
+    unknown = [name for name in names if name not in lessons]
+    if unknown:
+        sys.exit(f"There is no lesson {', '.join(unknown)}. There are: {', '.join(lessons)}.")
+    pairs = [(lessons[name], LESSONS / "solutions" / f"{name}.ipynb") for name in names or lessons]
+    return [path for pair in pairs for path in pair if path.is_file()]
+
+
+def table(runs: list[Run]) -> str:
+    """Return the runs as a Markdown table."""
+    rows = [
+        f"| {one.name} | {one.seconds:.0f} | {one.cpu_seconds:.0f} | {one.peak_mb:.0f} | {one.size_kb:.0f} |"
+        for one in runs
+    ]
+    return "\n".join(["| notebook | seconds | CPU seconds | peak MB | kB |", "|---|--:|--:|--:|--:|", *rows])
+
+
+def main(names: list[str]) -> int:
+    """Run the lessons of these names; return how many notebooks failed."""
+    paths = chosen([Path(name).stem for name in names])
+    runs, failures = [], 0
+    for number, path in enumerate(paths, start=1):
+        print(f"[{number}/{len(paths)}] {path.relative_to(LESSONS)} ", end="", flush=True)
+        try:
+            runs.append(run(path))
+            print(f"{runs[-1].seconds:.0f} s, {runs[-1].peak_mb:.0f} MB", flush=True)
+        except (CellExecutionError, CellTimeoutError, DeadKernelError, TooMuch) as error:
+            failures += 1
+            message = re.sub(r"\x1b\[[\d;]*m", "", str(error))
+            print(f"failed and stays as it was:\n{message}", flush=True)
+    print(f"\n{table(runs)}" if runs else "")
+    return failures
+
+
+if __name__ == "__main__":
+    sys.exit(min(main(sys.argv[1:]), 1))
