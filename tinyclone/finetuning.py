@@ -217,7 +217,8 @@ def _train(
         initial_weights=initial or shipped_folder() / "cloner.npz",
         learning_rate=learning_rate,
         warmup_steps=max(1, min(WARMUP_STEPS, steps // 4)),
-        ema_momentum=EMA_MOMENTUM,
+        # Over so few steps, an average of a hundred would still hold half of the start.
+        ema_momentum=min(EMA_MOMENTUM, steps / (steps + 5)),
     )
 
 
