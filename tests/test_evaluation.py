@@ -17,9 +17,11 @@ from tinyclone.evaluation import (
     dynamic_time_warping,
     edit_counts,
     log_f0_rmse,
+    marks_needed,
     mean_opinion_score,
     mel_cepstral_distortion,
     mel_cepstrum,
+    paired_difference,
     student_t_quantile,
     word_error_rate,
 )
@@ -270,3 +272,50 @@ class TestMeanOpinionScore:
     def test_unusable_marks_are_refused(self, marks, message):
         with pytest.raises(ValueError, match=message):
             mean_opinion_score(marks)
+
+
+class TestPairedDifference:
+    def test_against_scipy(self):
+        random = np.random.default_rng(0)
+        marks, others = random.integers(1, 6, size=20), random.integers(1, 6, size=20)
+        found = paired_difference(marks, others, confidence=0.9)
+        interval = stats.ttest_rel(marks, others).confidence_interval(0.9)
+        assert found == pytest.approx(((marks - others).mean(), interval.low, interval.high), rel=1e-9)
+
+    def test_what_both_marks_share_falls_out(self):
+        sentences = np.array([0.0, 1.0, 2.0, 0.0, 1.0])
+        found = paired_difference(2 + sentences, [1.5, 2.5, 3.0, 1.0, 2.5])
+        alone = paired_difference([2, 2, 2, 2, 2], [1.5, 1.5, 1.0, 1.0, 1.5])
+        assert found == pytest.approx(alone)
+
+    @pytest.mark.parametrize(
+        "marks, others, message",
+        [
+            ([1, 2], [1, 2, 3], "equally long"),
+            ([1], [2], "at least two"),
+            ([1, 2], [1, float("nan")], "not a number"),
+        ],
+    )
+    def test_unusable_pairs_are_refused(self, marks, others, message):
+        with pytest.raises(ValueError, match=message):
+            paired_difference(marks, others)
+
+
+class TestMarksNeeded:
+    @pytest.mark.parametrize("reach", [0.05, 0.2, 0.5, 3.0])
+    @pytest.mark.parametrize("standard_deviation", [0.4, 1.0])
+    def test_so_many_are_enough_and_one_less_is_not(self, reach, standard_deviation):
+        def half_width(n: int) -> float:
+            return stats.t.ppf(0.975, n - 1) * standard_deviation / np.sqrt(n)
+
+        n = marks_needed(reach, standard_deviation=standard_deviation)
+        assert half_width(n) <= reach
+        assert n == 2 or half_width(n - 1) > reach
+
+    def test_equal_marks_need_two(self):
+        assert marks_needed(0.1, standard_deviation=0) == 2
+
+    @pytest.mark.parametrize("reach, deviation", [(0, 1), (-1, 1), (0.1, -1), (float("nan"), 1)])
+    def test_impossible_wishes(self, reach, deviation):
+        with pytest.raises(ValueError, match="positive reach"):
+            marks_needed(reach, standard_deviation=deviation)

@@ -135,6 +135,15 @@ def test_a_stopped_run_goes_on(quick, start, tmp_path, monkeypatch):
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2", "3", "4", "5"]
 
 
+def test_a_voice_of_tinyvoices_is_not_one_of_the_others(quick, tmp_path):
+    features, _ = made_corpus(speakers=("ana",))
+    others = finetuning._other_voices(features, tmp_path)
+    assert {one.speaker for one in others} == {"slt"}
+    # The folder may have another name: a clip is known by its own.
+    own = [dataclasses.replace(features[0], id="slt-002")]
+    assert finetuning._other_voices(own, tmp_path) == []
+
+
 @pytest.mark.parametrize("consent", [None, "", "yes"])
 def test_without_consent_nothing_is_done(tmp_path, consent):
     with pytest.raises(ConsentError, match="must be a sentence that says who agreed"):

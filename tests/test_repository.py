@@ -27,7 +27,7 @@ FLOORS = {
     0: ["config", "errors"],
     1: ["worker_processes", "abbreviations", "number_words", "normalisation", "pronunciation", "text"]
     + ["array_files", "shipped", "letter_to_sound", "word_errors"]
-    + ["sound_files", "audio", "reference", "mel", "pitch", "griffin_lim"],
+    + ["sound_files", "audio", "reference", "recording_report", "mel", "pitch", "griffin_lim"],
     2: ["layouts", "transcript_tables", "layout_readers", "corpora", "inspection"]
     + ["public_corpora", "archives", "transfers", "downloads"]
     + ["clip_features", "feature_shards", "feature_cache", "corpus_report"]
@@ -52,7 +52,7 @@ FLOORS = {
         "letter_to_sound_training",
         "fitting",
     ],
-    5: ["voice", "synthesis", "confidence", "evaluation", "exercises", "finetuning"]
+    5: ["voice", "synthesis", "confidence", "evaluation", "listening", "exercises", "finetuning"]
     + ["speaker_clips", "speaker_quality"],
     6: ["plots", "widgets", "demo", "doctor", "cli", "commands_corpora", "commands_training"],
 }

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from tinyclone.confidence import Estimate, bootstrap_word_error_rate, mean_opinion_score, student_t_quantile
+from tinyclone.confidence import (
+    Estimate,
+    bootstrap_word_error_rate,
+    marks_needed,
+    mean_opinion_score,
+    paired_difference,
+    student_t_quantile,
+)
 from tinyclone.word_errors import EditCounts, character_error_rate, edit_counts, word_error_rate
 
 __all__ = [
@@ -16,9 +23,11 @@ __all__ = [
     "dynamic_time_warping",
     "edit_counts",
     "log_f0_rmse",
+    "marks_needed",
     "mean_opinion_score",
     "mel_cepstral_distortion",
     "mel_cepstrum",
+    "paired_difference",
     "student_t_quantile",
     "word_error_rate",
 ]

@@ -159,7 +159,7 @@ def finetune(
     steps = steps or int(np.clip(STEPS_PER_MINUTE * n_minutes, FEWEST_STEPS, MOST_STEPS))
     plan = {"speaker": speaker, "weights": start.fingerprint, "clips": len(features), "steps": steps}
     _require_same_plan(run / "finetune.json", {**plan, "learning_rate": learning_rate})
-    others = list(prepare(tinyvoices(), run / "features"))
+    others = _other_voices(features, run / "features")
     alignments = align_speaker(run / "alignments.npz", features, others, folder=folder)
     held_out = [one for one in held_out if (one.id, one.speaker) in alignments][:MOST_HELD_OUT]
     require_enough_held_out(len(held_out), folder)
@@ -183,6 +183,14 @@ def finetune(
         voice=voices["after"].save(run / "voice.npz"),
         samples=run / "samples",
     )
+
+
+def _other_voices(features: Sequence[Features], cache: Path) -> list[Features]:
+    """Return the clips of tinyvoices, but not those of a voice of tinyvoices that is itself learned."""
+    own = {one.id for one in features}
+    clips = tinyvoices()
+    same = {clip.speaker for clip in clips if clip.id in own}
+    return list(prepare([clip for clip in clips if clip.speaker not in same], cache))
 
 
 @dataclass(frozen=True)
@@ -209,7 +217,8 @@ def _train(
         initial_weights=initial or shipped_folder() / "cloner.npz",
         learning_rate=learning_rate,
         warmup_steps=max(1, min(WARMUP_STEPS, steps // 4)),
-        ema_momentum=EMA_MOMENTUM,
+        # Over so few steps, an average of a hundred would still hold half of the start.
+        ema_momentum=min(EMA_MOMENTUM, steps / (steps + 5)),
     )
 
 

@@ -1,13 +1,19 @@
-"""What a notebook lets one click: upload a recording, type a sentence, hear the clone."""
+"""What a notebook lets one click: upload a recording, type a sentence, hear the clone, mark sounds."""
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from tinyclone.errors import AudioError, TinycloneError
+from tinyclone.listening import MEANINGS, BlindTest
 from tinyclone.synthesis import Voice, clone
 from tinyclone.voice import voice_names
 
@@ -39,8 +45,20 @@ def uploaded_files(value: Any) -> list[tuple[str, bytes]]:
     return [(entry["name"], bytes(entry["content"])) for entry in value]
 
 
-def voice_from_upload(value: Any, *, consent: str | None, cloner: Cloner | None = None) -> Voice:
-    """Make a voice from the last file of a FileUpload; raises what `Voice.from_recording` raises.
+def save_upload(value: Any, folder: str | Path) -> Path | None:
+    """Write the last file of a FileUpload into a folder, under its own name.
+
+    Parameters
+    ----------
+    value : dict or tuple
+        As in `uploaded_files`.
+    folder : str or Path
+        Made if missing.
+
+    Returns
+    -------
+    Path or None
+        The file, or None if nothing was uploaded.
 
     Notes
     -----
@@ -48,12 +66,26 @@ def voice_from_upload(value: Any, *, consent: str | None, cloner: Cloner | None 
     """
     files = uploaded_files(value)
     if not files:
-        raise AudioError("No recording was uploaded. Press Upload and choose 3-15 s of one speaker.")
+        return None
     name, content = files[-1]
+    # Only the last part of the name: a browser may send a whole path.
+    path = Path(folder) / (Path(name.replace("\\", "/")).name or "recording")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def voice_from_upload(value: Any, *, consent: str | None, cloner: Cloner | None = None) -> Voice:
+    """Make a voice from the last file of a FileUpload; raises what `Voice.from_recording` raises.
+
+    Notes
+    -----
+    Lesson: lessons/08_your_own_voice.ipynb
+    """
     with tempfile.TemporaryDirectory() as folder:
-        # Only the last part of the name: a browser may send a whole path.
-        path = Path(folder) / (Path(name.replace("\\", "/")).name or "recording")
-        path.write_bytes(content)
+        path = save_upload(value, folder)
+        if path is None:
+            raise AudioError("No recording was uploaded. Press Upload and choose 3-15 s of one speaker.")
         return Voice.from_recording(path, consent=consent, cloner=cloner)
 
 
@@ -101,3 +133,84 @@ def clone_widget(*, cloner: Cloner | None = None) -> VBox:
 
     button.on_click(speak)
     return ipywidgets.VBox([text, voice, upload, consent, speed, button, output])
+
+
+def blind_test_widget(test: BlindTest) -> VBox:
+    """Return a form that plays the sounds of a blind test one by one and takes a mark for each.
+
+    Parameters
+    ----------
+    test : BlindTest
+
+    Returns
+    -------
+    ipywidgets.VBox
+        Show it as the last line of a cell. Its list ``marks`` holds the marks that were given, in the
+        order in which the sounds were played: what `BlindTest.results` takes. After the last mark the
+        form shows the table.
+
+    Notes
+    -----
+    Lesson: lessons/08_your_own_voice.ipynb
+    """
+    import ipywidgets
+
+    progress, player = ipywidgets.HTML(), ipywidgets.HTML()
+    mark = ipywidgets.IntSlider(value=3, min=min(MEANINGS), max=max(MEANINGS), description="Mark")
+    meaning, results = ipywidgets.HTML(), ipywidgets.HTML()
+    button = ipywidgets.Button(description="Give this mark", button_style="primary")
+    form = ipywidgets.VBox([progress, player, mark, meaning, button, results])
+    form.marks = []
+
+    def say_meaning(_: object = None) -> None:
+        meaning.value = f"{mark.value} is {MEANINGS[mark.value]}"
+
+    def play() -> None:
+        number = len(form.marks)
+        if number < len(test):
+            progress.value = f"Sound {number + 1} of {len(test)}"
+            player.value = audio_player(test.sound(number), sample_rate_hz=test.config.sample_rate_hz)
+        else:
+            progress.value, player.value = f"All {len(test)} sounds are marked. Thank you.", ""
+            results.value = f"<pre>{html.escape(test.table(form.marks))}</pre>"
+            button.disabled = mark.disabled = True
+
+    def give(_: object) -> None:
+        if len(form.marks) < len(test):
+            form.marks.append(mark.value)
+            play()
+
+    mark.observe(say_meaning, names="value")
+    button.on_click(give)
+    say_meaning()
+    play()
+    return form
+
+
+def audio_player(wav: np.ndarray, *, sample_rate_hz: int = 16000, label: str = "") -> str:
+    """Return the HTML of a small player with its sound inside.
+
+    Parameters
+    ----------
+    wav : np.ndarray [shape=(N,), float32 in [-1, 1]]
+    sample_rate_hz : int
+    label : str
+        Shown above the player.
+
+    Returns
+    -------
+    str
+        The sound is packed as MP3, or as WAV where libsndfile cannot write MP3.
+
+    Notes
+    -----
+    Lesson: lessons/08_your_own_voice.ipynb
+    """
+    import soundfile
+
+    kind, mime = ("MP3", "mpeg") if "MP3" in soundfile.available_formats() else ("WAV", "wav")
+    file = io.BytesIO()
+    soundfile.write(file, wav, sample_rate_hz, format=kind)
+    sound = base64.b64encode(file.getvalue()).decode()
+    caption = f"<div>{html.escape(label)}</div>" if label else ""
+    return f'{caption}<audio controls src="data:audio/{mime};base64,{sound}"></audio>'

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinyclone.errors import TinycloneError
 
 
@@ -45,3 +47,26 @@ def call(function: Any, *arguments: Any, expected: type) -> Any:
 def kind_of(value: Any) -> str:
     """Say of what type a value is."""
     return f"an object of type {type(value).__name__}"
+
+
+def as_array(answer: Any, *, shape: tuple[int, ...] = (), name: str = "your function") -> np.ndarray:
+    """Return an answer as finite real numbers of a shape, () for one number; or say what it is instead.
+
+    Lists, tuples and single numbers count as arrays; one number may come in an array of any shape.
+    """
+    expected = f"{int(np.prod(shape))} numbers" if shape else "one number"
+    try:
+        array = np.asarray(answer)
+    except ValueError as error:
+        raise Wrong(f"{name} returned rows of different lengths; expected {expected}.") from error
+    if array.dtype.kind == "c":
+        raise Wrong(f"{name} returned complex numbers; expected {expected} without an imaginary part.")
+    if array.dtype.kind not in "iuf":
+        raise Wrong(f"{name} returned {kind_of(answer)}; expected {expected}.")
+    if array.size == 1 and not shape:
+        array = array.reshape(())
+    if array.shape != shape:
+        raise Wrong(f"{name} returned numbers of the shape {array.shape}; expected {expected}.")
+    if not np.isfinite(array).all():
+        raise Wrong(f"{name} returned NaN or infinity; is something divided by zero?")
+    return array.astype(float)
