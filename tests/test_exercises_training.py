@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from tinyclone.exercises import check_best_step, check_learning_rate, check_make_batches, training
 from tinyclone.exercises.judging import Wrong, as_array
 
+REPOSITORY = Path(__file__).resolve().parent.parent
 CHECKERS = [check_learning_rate, check_make_batches, check_best_step]
 NONSENSE = [
     (None, "wants the function itself"),
@@ -251,3 +256,16 @@ class TestBestStep:
             return (errors.index(min(errors)) + 1) * steps
 
         refused(check_best_step, careless, "raised ValueError", capsys)
+
+
+class TestNumbersOfTheLesson:
+    def test_the_curve_to_expect_is_that_of_the_benchmark(self):
+        lesson = (REPOSITORY / "lessons" / "05_gpu_training.ipynb").read_text(encoding="utf-8")
+        (curve,) = re.findall(r'\\"194 minutes, held out\\": \\"([0-9. ]+)\\"', lesson)
+        errors = [float(error) for error in curve.split()]
+        benchmark = json.loads((REPOSITORY / "benchmarks" / "data_size.json").read_text(encoding="utf-8"))
+        assert len(errors) == benchmark["laptop"][-1]["epoch"]
+        for point in benchmark["laptop"]:
+            assert errors[point["epoch"] - 1] == pytest.approx(point["mel_mae"], abs=6e-4)
+        (curve,) = re.findall(r'\\"5 minutes, held out\\": \\"([0-9. ]+)\\"', lesson)
+        assert float(curve.split()[-1]) == pytest.approx(benchmark["data"][0]["mel_mae"], abs=6e-4)
