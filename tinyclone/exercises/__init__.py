@@ -3,7 +3,7 @@
 A checker never shows the solution and never raises for a wrong answer, so that a notebook with an
 unsolved exercise still runs to its end. The solutions are in ``lessons/solutions``. One module for each
 lesson: `hearing` for lesson 0, `text_encoding` for lesson 1, `mel_extraction` for lesson 2,
-`alignment` for lesson 3, `griffin_lim` for lesson 6, `own_voice` for lesson 8.
+`alignment` for lesson 3, `training` for lesson 5, `griffin_lim` for lesson 6, `own_voice` for lesson 8.
 """
 
 from tinyclone.exercises.alignment import check_durations_of, check_fill_table, check_find_wrong_text
@@ -20,9 +20,11 @@ from tinyclone.exercises.own_voice import (
     check_which_is_better,
 )
 from tinyclone.exercises.text_encoding import check_pad_batch, check_say_money, check_say_plural
+from tinyclone.exercises.training import check_best_step, check_learning_rate, check_make_batches
 
 __all__ = [
     "MAY_CLONE",
+    "check_best_step",
     "check_closest_voice",
     "check_durations_of",
     "check_fewest_iterations",
@@ -31,7 +33,9 @@ __all__ = [
     "check_find_wrong_text",
     "check_frame_times",
     "check_improve",
+    "check_learning_rate",
     "check_log_mel",
+    "check_make_batches",
     "check_may_clone",
     "check_mean_with_interval",
     "check_pad_batch",

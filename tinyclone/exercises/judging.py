@@ -44,6 +44,14 @@ def call(function: Any, *arguments: Any, expected: type) -> Any:
     return answer
 
 
+def as_array(value: Any, *, name: str) -> np.ndarray:
+    """Turn an answer, also a tensor of Keras, into an array of floats; say what it is if that fails."""
+    try:
+        return np.asarray(value, np.float64)
+    except Exception as error:
+        raise Wrong(f"{name} returned {kind_of(value)}; expected an array of numbers.") from error
+
+
 def kind_of(value: Any) -> str:
     """Say of what type a value is."""
     return f"an object of type {type(value).__name__}"
