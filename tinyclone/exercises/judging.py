@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinyclone.errors import TinycloneError
 
 
@@ -45,3 +47,16 @@ def call(function: Any, *arguments: Any, expected: type) -> Any:
 def kind_of(value: Any) -> str:
     """Say of what type a value is."""
     return f"an object of type {type(value).__name__}"
+
+
+def as_array(answer: Any, *, name: str) -> np.ndarray:
+    """Turn an answer into an array of floats, or say what it is instead."""
+    try:
+        array = np.asarray(answer)
+    except (TypeError, ValueError) as error:
+        raise Wrong(f"{name} returned {kind_of(answer)}; expected an array of numbers.") from error
+    if array.dtype.kind == "c":
+        raise Wrong(f"{name} returned complex numbers; expected real ones.")
+    if array.dtype.kind not in "biuf":
+        raise Wrong(f"{name} returned {kind_of(answer)}; expected an array of numbers.")
+    return array.astype(np.float64)
