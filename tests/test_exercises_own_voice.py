@@ -8,7 +8,6 @@ from scipy import stats
 
 from tinyclone.evaluation import mean_opinion_score, paired_difference
 from tinyclone.exercises import check_mean_with_interval, check_rescaled_similarity, check_which_is_better
-from tinyclone.exercises.judging import Wrong, as_array
 
 
 def refused_with(hint: str, capsys: pytest.CaptureFixture[str]) -> bool:
@@ -195,34 +194,3 @@ class TestRescaledSimilarity:
     def test_nonsense(self, capsys, wrong, hint):
         assert check_rescaled_similarity(wrong) is False
         assert refused_with(hint, capsys)
-
-
-class TestAsArray:
-    @pytest.mark.parametrize("answer", [1, 1.0, np.float32(1), np.array([[1]]), [1]])
-    def test_one_number(self, answer):
-        found = as_array(answer)
-        assert (found.shape, found.dtype, float(found)) == ((), np.float64, 1.0)
-
-    @pytest.mark.parametrize("answer", [[1, 2], (1, 2.0), np.array([1, 2], np.int8)])
-    def test_several_numbers(self, answer):
-        np.testing.assert_array_equal(as_array(answer, shape=(2,)), [1.0, 2.0])
-
-    @pytest.mark.parametrize(
-        "answer, hint",
-        [
-            ([1, 2, 3], r"of the shape \(3,\); expected 2 numbers"),
-            (1.0, "expected 2 numbers"),
-            ([[1, 2]], r"of the shape \(1, 2\)"),
-            ([1, [2, 3]], "different lengths"),
-            ([1j, 2], "without an imaginary part"),
-            (["1", "2"], "of type list"),
-            ([True, False], "of type list"),
-            (None, "of type NoneType"),
-            (object(), "of type object"),
-            ([1, np.inf], "divided by zero"),
-            ([1, None], "of type list"),
-        ],
-    )
-    def test_anything_else_is_refused(self, answer, hint):
-        with pytest.raises(Wrong, match=hint):
-            as_array(answer, shape=(2,), name="f")

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinyclone.alignment import best_path
 from tinyclone.config import AudioConfig
-from tinyclone.exercises.judging import Wrong, call, judge, kind_of
+from tinyclone.exercises.judging import Wrong, as_array, call, judge
 
 
 def check_durations_of(durations_of: Callable[[np.ndarray, int], np.ndarray] | None) -> bool:
@@ -76,14 +76,6 @@ def check_find_wrong_text(find_wrong_text: Callable[[dict[str, np.ndarray]], str
     return judge("find_wrong_text", lambda: _try_find_wrong_text(find_wrong_text))
 
 
-def _numbers(answer: Any, *, name: str) -> np.ndarray:
-    """Turn an answer into an array of floats."""
-    try:
-        return np.asarray(answer, np.float64)
-    except (TypeError, ValueError) as error:
-        raise Wrong(f"{name} returned {kind_of(answer)}; expected an array of numbers.") from error
-
-
 # --- a path into durations
 
 
@@ -100,7 +92,7 @@ def _try_durations_of(durations_of: Any) -> list[str]:
     for what, path, n_tokens in trials:
         path = np.asarray(path, np.int64)
         right = np.array([(path == token).sum() for token in range(n_tokens)])
-        answer = _numbers(call(durations_of, path.copy(), n_tokens, expected=object), name="durations_of")
+        answer = as_array(call(durations_of, path.copy(), n_tokens, expected=object), name="durations_of")
         if answer.shape != right.shape or not np.array_equal(answer, right):
             raise Wrong(f"{what}: {_why_not_durations(answer, path=path, right=right)}")
         passed.append(f"{what}: the sum is {int(answer.sum())}, the number of frames")
@@ -148,7 +140,7 @@ def _try_fill_table(fill_table: Any) -> list[str]:
         optional = np.array(optional)
         scores = random.normal(-3, 2, size=(n_frames, len(optional))).round(1)
         answer = call(fill_table, scores.copy(), optional.copy(), expected=object)
-        answer = _numbers(answer, name="fill_table")
+        answer = as_array(answer, name="fill_table")
         right = _table(scores, optional)
         if answer.shape != right.shape or not _same(answer, right):
             raise Wrong(f"{what}: {_why_not_table(answer, scores=scores, optional=optional)}")

@@ -44,37 +44,32 @@ def call(function: Any, *arguments: Any, expected: type) -> Any:
     return answer
 
 
-def as_array(value: Any, *, name: str) -> np.ndarray:
+def as_array(answer: Any, *, name: str) -> np.ndarray:
     """Turn an answer, also a tensor of Keras, into an array of floats; say what it is if that fails."""
     try:
-        return np.asarray(value, np.float64)
-    except Exception as error:
-        raise Wrong(f"{name} returned {kind_of(value)}; expected an array of numbers.") from error
-
-
-def kind_of(value: Any) -> str:
-    """Say of what type a value is."""
-    return f"an object of type {type(value).__name__}"
-
-
-def as_array(answer: Any, *, shape: tuple[int, ...] = (), name: str = "your function") -> np.ndarray:
-    """Return an answer as finite real numbers of a shape, () for one number; or say what it is instead.
-
-    Lists, tuples and single numbers count as arrays; one number may come in an array of any shape.
-    """
-    expected = f"{int(np.prod(shape))} numbers" if shape else "one number"
-    try:
         array = np.asarray(answer)
-    except ValueError as error:
-        raise Wrong(f"{name} returned rows of different lengths; expected {expected}.") from error
+    except Exception as error:
+        raise Wrong(f"{name} returned {kind_of(answer)}; expected an array of numbers.") from error
     if array.dtype.kind == "c":
-        raise Wrong(f"{name} returned complex numbers; expected {expected} without an imaginary part.")
-    if array.dtype.kind not in "iuf":
-        raise Wrong(f"{name} returned {kind_of(answer)}; expected {expected}.")
+        raise Wrong(f"{name} returned complex numbers; expected real ones.")
+    if array.dtype.kind not in "biuf":
+        raise Wrong(f"{name} returned {kind_of(answer)}; expected an array of numbers.")
+    return array.astype(np.float64)
+
+
+def as_numbers(answer: Any, *, shape: tuple[int, ...] = (), name: str = "your function") -> np.ndarray:
+    """Return an answer as finite numbers of a shape, () for one number; or say what it is instead."""
+    expected = f"{int(np.prod(shape))} numbers" if shape else "one number"
+    array = as_array(answer, name=name)
     if array.size == 1 and not shape:
         array = array.reshape(())
     if array.shape != shape:
         raise Wrong(f"{name} returned numbers of the shape {array.shape}; expected {expected}.")
     if not np.isfinite(array).all():
         raise Wrong(f"{name} returned NaN or infinity; is something divided by zero?")
-    return array.astype(float)
+    return array
+
+
+def kind_of(value: Any) -> str:
+    """Say of what type a value is."""
+    return f"an object of type {type(value).__name__}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinyclone.confidence import mean_opinion_score, paired_difference, student_t_quantile
-from tinyclone.exercises.judging import Wrong, as_array, call, judge
+from tinyclone.exercises.judging import Wrong, as_numbers, call, judge
 
 MARKS = (
     ("five marks", [3, 4, 4, 5, 3]),
@@ -136,8 +136,8 @@ def _try_mean_with_interval(mean_with_interval: Any) -> list[str]:
         answer = call(mean_with_interval, list(marks), expected=object)
         right = np.array(mean_opinion_score(marks))
         if isinstance(answer, (tuple, list, np.ndarray)) and len(answer) == 2:
-            raise Wrong(_which_two(as_array(answer, shape=(2,), name=name), right))
-        found = as_array(answer, shape=(3,), name=name)
+            raise Wrong(_which_two(as_numbers(answer, shape=(2,), name=name), right))
+        found = as_numbers(answer, shape=(3,), name=name)
         if not np.allclose(found, right, atol=1e-6):
             shown = ", ".join(f"{value:.3f}" for value in found)
             hint = _which_interval(found, np.asarray(marks, float))
@@ -222,7 +222,7 @@ def _try_rescaled_similarity(rescaled_similarity: Any) -> list[str]:
     passed = []
     for what, clone, same, other in COSINES:
         answer = call(rescaled_similarity, list(clone), list(same), list(other), expected=object)
-        found = float(as_array(answer, name="rescaled_similarity"))
+        found = float(as_numbers(answer, name="rescaled_similarity"))
         right = _rescaled(np.mean(clone), np.mean(same), np.mean(other))
         if not np.isclose(found, right, atol=1e-6):
             hint = _which_scale(found, *(np.asarray(one) for one in (clone, same, other)))
