@@ -3,7 +3,7 @@
 A checker never shows the solution and never raises for a wrong answer, so that a notebook with an
 unsolved exercise still runs to its end. The solutions are in ``lessons/solutions``. One module for each
 lesson: `hearing` for lesson 0, `text_encoding` for lesson 1, `mel_extraction` for lesson 2,
-`alignment` for lesson 3, `griffin_lim` for lesson 6.
+`alignment` for lesson 3, `model_building` for lesson 4, `griffin_lim` for lesson 6.
 """
 
 from tinyclone.exercises.alignment import check_durations_of, check_fill_table, check_find_wrong_text
@@ -14,6 +14,7 @@ from tinyclone.exercises.griffin_lim import (
 )
 from tinyclone.exercises.hearing import MAY_CLONE, check_closest_voice, check_may_clone, check_speak_in
 from tinyclone.exercises.mel_extraction import check_find_fricative, check_frame_times, check_log_mel
+from tinyclone.exercises.model_building import check_pool, check_receptive_field, check_repeat_states
 from tinyclone.exercises.text_encoding import check_pad_batch, check_say_money, check_say_plural
 
 __all__ = [
@@ -29,6 +30,9 @@ __all__ = [
     "check_log_mel",
     "check_may_clone",
     "check_pad_batch",
+    "check_pool",
+    "check_receptive_field",
+    "check_repeat_states",
     "check_say_money",
     "check_say_plural",
     "check_speak_in",

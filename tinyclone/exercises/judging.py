@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from tinyclone.errors import TinycloneError
 
 
@@ -40,6 +42,14 @@ def call(function: Any, *arguments: Any, expected: type) -> Any:
     if not isinstance(answer, expected):
         raise Wrong(f"{name} returned {kind_of(answer)}; expected {expected.__name__}.")
     return answer
+
+
+def as_array(value: Any, *, name: str) -> np.ndarray:
+    """Turn an answer, also a tensor of Keras, into an array of floats; say what it is if that fails."""
+    try:
+        return np.asarray(value, np.float64)
+    except Exception as error:
+        raise Wrong(f"{name} returned {kind_of(value)}; expected an array of numbers.") from error
 
 
 def kind_of(value: Any) -> str:
