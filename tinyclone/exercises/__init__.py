@@ -3,8 +3,8 @@
 A checker never shows the solution and never raises for a wrong answer, so that a notebook with an
 unsolved exercise still runs to its end. The solutions are in ``lessons/solutions``. One module for each
 lesson: `hearing` for lesson 0, `text_encoding` for lesson 1, `mel_extraction` for lesson 2,
-`alignment` for lesson 3, `training` for lesson 5, `griffin_lim` for lesson 6, `neural_vocoder` for
-lesson 7, `own_voice` for lesson 8.
+`alignment` for lesson 3, `model_building` for lesson 4, `training` for lesson 5, `griffin_lim` for
+lesson 6, `neural_vocoder` for lesson 7, `own_voice` for lesson 8.
 """
 
 from tinyclone.exercises.alignment import check_durations_of, check_fill_table, check_find_wrong_text
@@ -15,6 +15,7 @@ from tinyclone.exercises.griffin_lim import (
 )
 from tinyclone.exercises.hearing import MAY_CLONE, check_closest_voice, check_may_clone, check_speak_in
 from tinyclone.exercises.mel_extraction import check_find_fricative, check_frame_times, check_log_mel
+from tinyclone.exercises.model_building import check_pool, check_receptive_field, check_repeat_states
 from tinyclone.exercises.neural_vocoder import check_log_magnitude_loss, check_mend, check_pulse_places
 from tinyclone.exercises.own_voice import (
     check_mean_with_interval,
@@ -43,7 +44,10 @@ __all__ = [
     "check_mean_with_interval",
     "check_mend",
     "check_pad_batch",
+    "check_pool",
     "check_pulse_places",
+    "check_receptive_field",
+    "check_repeat_states",
     "check_rescaled_similarity",
     "check_say_money",
     "check_say_plural",
