@@ -40,10 +40,12 @@ if ! cmp --quiet "$constraints" "$venv/constraints.txt"; then
 else
     echo "[1/4] Using .venv-colab"
     packages | comm -23 - "$base" | sed 's/[ =].*//' | xargs --no-run-if-empty $pip uninstall --yes --quiet
+    rm -rf "$venv"/lib/python*/site-packages/tinyclone  # what numba has compiled stays behind
 fi
 
 echo "[2/4] Running the setup cell of the lessons"
 "$venv/bin/python" scripts/run_setup_cell.py lessons/00_hear_it_first.ipynb
+$pip show --quiet tinyclone
 stop_if_changed "The setup cell"
 install --constraint "$constraints" nbval
 stop_if_changed "nbval"

@@ -44,14 +44,18 @@ def speaker_folder(folder: Path, *, n_clips: int = 14, texts: str | None = None)
     return folder
 
 
-@pytest.fixture
-def quick(monkeypatch):
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Align with Gaussians alone, next to few clips of others, and be content with little speech."""
     others = [clip for clip in tinyvoices() if clip.id.startswith("slt-")][:4]
     monkeypatch.setattr(finetuning, "tinyvoices", lambda: others)
     short = functools.partial(align_corpus, gaussian_rounds=2, classifier_rounds=0)
     monkeypatch.setattr(speaker_clips, "align_corpus", short)
     monkeypatch.setattr(speaker_clips, "LEAST_MINUTES", 0.2)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    hurry(monkeypatch)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +68,24 @@ def start(tmp_path_factory) -> Path:
     return save_cloner(tmp_path_factory.mktemp("start") / "start.npz", cloner)
 
 
+@pytest.fixture(scope="module")
+def learned(start, tmp_path_factory):
+    """A speaker's recordings, the folder of a finished fine-tuning, its report and what it said."""
+    folder, run = tmp_path_factory.mktemp("learned") / "ana", tmp_path_factory.mktemp("learned") / "run"
+    said: list[str] = []
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        hurry(monkeypatch)
+        report = finetune(
+            speaker_folder(folder), run, consent=CONSENT, initial=start, steps=12, say=said.append
+        )
+    return folder, run, report, said
+
+
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*minutes of usable speech")
-def test_a_speaker_is_learned_measured_and_can_speak(quick, start, tmp_path):
-    folder, run, said = speaker_folder(tmp_path / "ana"), tmp_path / "run", []
+def test_a_speaker_is_learned_measured_and_can_speak(learned, quick, start):
+    folder, run, report, said = learned
     arguments = {"consent": CONSENT, "initial": start, "steps": 12, "say": said.append}
-    report = finetune(folder, run, **arguments)
-
     assert report.speaker == "ana"
     assert report.n_held_out >= 3
     assert 0.2 < report.minutes < 2
@@ -274,13 +289,14 @@ def run_command(*arguments: str):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:.*minutes of usable speech")
-def test_the_command_prints_the_table_and_where_to_listen(quick, start, tmp_path):
-    folder, run = speaker_folder(tmp_path / "ana"), tmp_path / "run"
+def test_the_command_prints_the_table_and_where_to_listen(learned, quick, start):
+    folder, run, report, _ = learned
     options = ("--voice", folder, "--out", run, "--initial", start, "--consent", CONSENT)
-    result = run_command(*options, "--steps", 6, "--minutes", 10)
+    result = run_command(*options, "--steps", 12)
     assert result.exit_code == 0, result.output
     for row in ("before ", "after ", "copied recordings ", "other voices "):
         assert row in result.output
+    assert f"{report.recordings.distortion_db:.1f} dB" in result.output
     assert f"--voice {run / 'voice.npz'} --weights {run / 'cloner.npz'}" in result.output
     assert f"Listen to {run / 'samples'}" in result.output
 

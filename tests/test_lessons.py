@@ -306,7 +306,7 @@ def sections_of(number: int) -> set[int] | None:
 def test_the_sections_that_it_refers_to_exist(path):
     missing = []
     for lesson, first, last in re.findall(
-        r"(?:[Ll]esson (\d), )?\bsections? (\d+)(?:(?: to | and |, )(\d+)\b)?", prose(path)
+        r"(?:[Ll]esson (\d), )?\bsections? (\d+)\b(?!\.\d)(?:(?: to | and |, )(\d+)\b)?", prose(path)
     ):
         there = sections_of(int(lesson or number_of(path)))
         named = {int(number) for number in (first, last) if number}
