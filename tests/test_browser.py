@@ -156,6 +156,14 @@ def seconds_of_sound(players) -> list[float]:
     )
 
 
+def shown_in(form) -> list[str]:
+    """Return what can be read, seen and heard in a form."""
+    return form.evaluate(
+        """form => [form.innerText,
+            ...[...form.querySelectorAll('audio, audio source, img')].map(one => one.src)]"""
+    )
+
+
 def test_a_lesson_can_be_run_and_played_with(lesson, tmp_path):
     page, name = lesson
     notebook = page.locator(".jp-NotebookPanel:visible .jp-Notebook")
@@ -167,7 +175,6 @@ def test_a_lesson_can_be_run_and_played_with(lesson, tmp_path):
     form = notebook.locator(".jp-OutputArea-output:has(.jupyter-button):has(.noUi-handle)").last
     form.scroll_into_view_if_needed()
     page.screenshot(path=tmp_path / f"{name}_before.png")
-    shown_before = form.locator(".jupyter-widget-output, .widget-output").first.inner_html()
     readout = form.locator(".widget-readout").first
     value_before = readout.inner_text()
     handle = form.locator(".noUi-handle").first
@@ -175,11 +182,12 @@ def test_a_lesson_can_be_run_and_played_with(lesson, tmp_path):
     handle.press("ArrowRight")
     assert readout.inner_text() != value_before, "the slider did not move"
 
+    wait_until_idle(page)
+    shown_before = shown_in(form)
     form.locator(".jupyter-button").last.click()
     wait_until_idle(page)
-    output = form.locator(".jupyter-widget-output, .widget-output").first
     page.screenshot(path=tmp_path / f"{name}_after.png")
-    assert form.locator(ERROR).all_inner_texts() == []
-    assert output.inner_html() != shown_before, "the button changed nothing"
-    assert min(seconds_of_sound(output.locator("audio"))) > 0.3
+    assert shown_in(form) != shown_before, "the button changed nothing"
+    sounds = seconds_of_sound(form.locator("audio"))
+    assert sounds and min(sounds) > 0.3
     assert notebook.locator(ERROR).all_inner_texts() == []

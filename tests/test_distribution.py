@@ -179,10 +179,15 @@ def result_of(process: subprocess.Popen) -> dict:
     return json.loads(out.strip().splitlines()[-1])
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory) -> dict:
+    """What one process says of the training."""
+    return result_of(start("none", tmp_path_factory.mktemp("alone")))
+
+
 @on_tensorflow
 @pytest.mark.slow
-def test_two_workers_train_as_one_process_does(tmp_path):
-    alone = result_of(start("none", tmp_path / "alone"))
+def test_two_workers_train_as_one_process_does(alone, tmp_path):
     workers = [free_address(), free_address()]
     processes = [
         start("multiworker", tmp_path / "shared", TF_CONFIG=tf_config(index, workers=workers))
@@ -204,7 +209,7 @@ def test_two_workers_train_as_one_process_does(tmp_path):
 
 @on_tensorflow
 @pytest.mark.slow
-def test_two_replicas_of_one_process_train_as_one_does(tmp_path):
+def test_two_replicas_of_one_process_train_as_one_does(alone, tmp_path):
     """Two processors in place of two graphics cards."""
     code = (
         "import runpy, sys, tensorflow as tf\n"
@@ -217,12 +222,11 @@ def test_two_replicas_of_one_process_train_as_one_does(tmp_path):
         "import json, pathlib, two_workers\n"
         f"print(json.dumps(two_workers.train('mirrored', pathlib.Path({str(tmp_path / 'two')!r}))))"
     )
-    alone = start("none", tmp_path / "alone")
     environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1", "KERAS_BACKEND": "tensorflow"}
     command = [sys.executable, "-c", code]
     two = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=3000, check=False)
     assert two.returncode == 0, two.stderr[-3000:]
-    ours, expected = json.loads(two.stdout.strip().splitlines()[-1]), result_of(alone)
-    for one, other in zip(ours["epochs"], expected["epochs"], strict=True):
+    ours = json.loads(two.stdout.strip().splitlines()[-1])
+    for one, other in zip(ours["epochs"], alone["epochs"], strict=True):
         for name, value in other.items():
             assert one[name] == pytest.approx(value, rel=TOLERANCE), name

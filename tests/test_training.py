@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +36,17 @@ def train(run, *, batches=None, **changes):
     return train_cloner(run, batches or made_batches(), **arguments)
 
 
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    """A run of three epochs that nothing disturbed: its folder, to be copied or read, and its model."""
+    folder = tmp_path_factory.mktemp("finished") / "run"
+    return folder, train(folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("step", [2, 7])
-def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_path, step):
-    whole = train(tmp_path / "whole")
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(finished, tmp_path, step):
+    _, whole = finished
     with pytest.raises(PowerCut):
         train(tmp_path / "cut", callbacks=[power_cut_at(step)])
     resumed = train(tmp_path / "cut")
@@ -50,21 +58,22 @@ def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(tmp_pa
         assert [row["epoch"] for row in csv.DictReader(file)] == ["0", "1", "2"]
 
 
-def test_a_finished_run_is_not_trained_again(tmp_path):
-    first = train(tmp_path)
-    written = (tmp_path / "state.json").stat().st_mtime_ns
-    second = train(tmp_path)
-    assert (tmp_path / "state.json").stat().st_mtime_ns == written
+def test_a_finished_run_is_not_trained_again(finished, tmp_path):
+    folder, first = finished
+    run = shutil.copytree(folder, tmp_path / "run")
+    written = (run / "state.json").stat().st_mtime_ns
+    second = train(run)
+    assert (run / "state.json").stat().st_mtime_ns == written
     for expected, got in zip(first.weights, second.weights):
         np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
 
 
-def test_a_run_of_another_config_is_refused_and_named(tmp_path):
-    train(tmp_path, epochs=1)
+def test_a_run_of_another_config_is_refused_and_named(finished, tmp_path):
+    run = shutil.copytree(finished[0], tmp_path / "run")
     with pytest.raises(CheckpointError, match="model.dropout = 0.1 .now 0.3."):
-        train(tmp_path, epochs=1, config=dataclasses.replace(SMALL, dropout=0.3))
-    with pytest.raises(CheckpointError, match="epochs = 1 .now 9."):
-        train(tmp_path, epochs=9)
+        train(run, config=dataclasses.replace(SMALL, dropout=0.3))
+    with pytest.raises(CheckpointError, match="epochs = 3 .now 9."):
+        train(run, epochs=9)
 
 
 def test_auditions_speak_held_out_sentences(tmp_path):
@@ -138,21 +147,20 @@ def test_averaged_weights_are_exported_returned_and_kept_over_a_restart(tmp_path
 
 
 @pytest.mark.slow
-def test_a_run_starts_from_an_exported_model_or_from_a_checkpoint(tmp_path):
-    first = train(tmp_path / "first")
+def test_a_run_starts_from_an_exported_model_or_from_a_checkpoint(finished, tmp_path):
+    folder, first = finished
     for name, weights in (("npz", "cloner.npz"), ("h5", "epoch-3.weights.h5")):
-        second = train(tmp_path / name, initial_weights=tmp_path / "first" / weights, learning_rate=1e-9)
+        second = train(tmp_path / name, initial_weights=folder / weights, learning_rate=1e-9)
         for expected, got in zip(first.weights, second.weights):
             np.testing.assert_allclose(np.asarray(got), np.asarray(expected), atol=2e-3)
 
 
 @pytest.mark.slow
-def test_a_start_that_does_not_fit_is_refused_and_named(tmp_path):
-    train(tmp_path / "first", epochs=1)
+def test_a_start_that_does_not_fit_is_refused_and_named(finished, tmp_path):
     other = dataclasses.replace(SMALL, decoder_channels=24)
-    for weights in ("cloner.npz", "epoch-1.weights.h5"):
+    for weights in ("cloner.npz", "epoch-3.weights.h5"):
         with pytest.raises(CheckpointError, match="was made with .*decoder_channels = 16 .now 24."):
-            train(tmp_path / "second", config=other, initial_weights=tmp_path / "first" / weights)
+            train(tmp_path / "second", config=other, initial_weights=finished[0] / weights)
     with pytest.raises(CheckpointError, match="There is no file .*nothing.npz to start from"):
         train(tmp_path / "second", initial_weights=tmp_path / "nothing.npz")
     (tmp_path / "bad.weights.h5").write_bytes(b"<html>")
