@@ -25,6 +25,7 @@ STACKS = (
     ("the text encoder's three", (5, 5, 5), (1, 1, 1), (1, 1, 1)),
     ("the decoder's six, with gaps", (5,) * 6, (1,) * 6, (1, 2, 4, 1, 2, 4)),
     ("kernels of several sizes", (3, 7, 5), (1, 1, 1), (2, 1, 3)),
+    ("kernels and strides of several sizes", (5, 3, 3), (2, 1, 3), (1, 1, 1)),
     ("the reference encoder's three, with strides", (5, 5, 5), (1, 2, 2), (1, 1, 1)),
     ("strides and gaps", (3, 5, 3), (2, 3, 1), (1, 2, 2)),
 )
