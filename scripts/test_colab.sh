@@ -47,8 +47,8 @@ echo "[2/4] Running the setup cell of the lessons"
 "$venv/bin/python" scripts/run_setup_cell.py lessons/00_hear_it_first.ipynb
 $pip show --quiet tinyclone
 stop_if_changed "The setup cell"
-install --constraint "$constraints" nbval
-stop_if_changed "nbval"
+install --constraint "$constraints" nbval pytest-xdist
+stop_if_changed "What runs the notebooks"
 
 # As on Colab, no checkout lies around the notebooks: what they need has to come with the package.
 folder=$(mktemp -d)
@@ -61,4 +61,4 @@ echo "[3/4] Testing the widgets with ipywidgets $("$venv/bin/python" -c 'import 
 
 echo "[4/4] Running every lesson"
 cd "$folder"
-"$venv/bin/pytest" -p no:cacheprovider --nbval-lax --nbval-current-env --nbval-cell-timeout=300 lessons
+"$venv/bin/pytest" -n "${WORKERS:-0}" --dist loadfile -p no:cacheprovider --nbval-lax --nbval-current-env --nbval-cell-timeout=300 lessons
