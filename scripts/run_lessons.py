@@ -160,7 +160,7 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float]:
         kernel_name="python3",
         resources={"metadata": {"path": str(folder)}},
         record_timing=False,
-        store_widget_state=False,
+        store_widget_state=True,  # an Output widget cannot do without; `tidy` removes it
         extra_arguments=["--log-level=ERROR"],
     )
     client.execute(env={name: value for name, value in os.environ.items() if name not in UNSET})
