@@ -8,6 +8,8 @@ A notebook is replaced only when all its cells ran; one that fails, or puts out 
 
 from __future__ import annotations
 
+import base64
+import io
 import os
 import re
 import sys
@@ -21,11 +23,13 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
+from PIL import Image
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 LESSONS = REPOSITORY / "lessons"
 WIDGET = "application/vnd.jupyter.widget-view+json"
 MAX_CELL_BYTES = 300_000  # what a cell may put out: a plot, or half a minute of packed sound
+PICTURE_COLOURS = 128  # a mel in the colours of magma looks the same with them
 MAX_NOTEBOOK_BYTES = 1_000_000  # GitHub shows no more, and a repository keeps every version
 CELL_TIMEOUT_SEC = 3600
 # A lesson is kept as a student sees it: whole, and with its plots in the notebook.
@@ -110,6 +114,16 @@ def tidy_output(output: NotebookNode, places: list[tuple[str, str]]) -> None:
     for kind, value in output.get("data", {}).items():
         if kind.startswith("text/") and isinstance(value, str):
             output.data[kind] = without_machine_paths(value, places)
+        if kind == "image/png":
+            output.data[kind] = in_few_colours(value)
+
+
+def in_few_colours(png: str) -> str:
+    """Return a PNG, in base64, drawn with `PICTURE_COLOURS` colours if that makes it smaller."""
+    picture = Image.open(io.BytesIO(base64.b64decode(png))).convert("RGB")
+    packed = io.BytesIO()
+    picture.quantize(PICTURE_COLOURS).save(packed, format="PNG", optimize=True)
+    return min(png, base64.b64encode(packed.getvalue()).decode(), key=len)
 
 
 def tidy(notebook: NotebookNode, places: list[tuple[str, str]]) -> NotebookNode:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import sys
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
 from nbformat.v4 import new_code_cell, new_markdown_cell, new_notebook, new_output
+from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
@@ -72,7 +76,7 @@ def test_what_belongs_to_one_run_is_removed():
         new_output("stream", name="stdout", text="I am done\n"),
         new_output("display_data", data={run_lessons.WIDGET: {"model_id": "1"}, "text/plain": "Slider()"}),
         new_output(
-            "display_data", data={"image/png": "/opt/ana", "text/plain": "<Figure>", "text/html": sound}
+            "display_data", data={"image/svg": "/opt/ana", "text/plain": "<Figure>", "text/html": sound}
         ),
     )
     tidied = run_lessons.tidy(notebook, PLACES)
@@ -83,7 +87,7 @@ def test_what_belongs_to_one_run_is_removed():
     progress, saved, plot = cell.outputs
     assert progress.text == "100 %\n"
     assert saved.text == "saved tinyclone/a.wav\nI am done\n"
-    assert plot.data == {"image/png": "/opt/ana", "text/plain": "<Figure>", "text/html": sound}
+    assert plot.data == {"image/svg": "/opt/ana", "text/plain": "<Figure>", "text/html": sound}
 
 
 def test_too_large_an_output_is_refused():
@@ -148,3 +152,21 @@ def test_lessons_are_run_in_full_and_one_that_fails_stays_as_it_was(two_lessons,
     assert "[3/3] 01_wrong.ipynb failed and stays as it was" in printed
     assert "ValueError: on purpose" in printed
     assert printed.count("| 00_right |") == 1 and "| 01_wrong |" not in printed
+
+
+def test_a_plot_of_many_colours_is_packed_and_one_of_few_stays():
+    def png(pixels: np.ndarray) -> str:
+        buffer = io.BytesIO()
+        Image.fromarray(pixels).save(buffer, format="PNG")
+        return base64.b64encode(buffer.getvalue()).decode()
+
+    def pixels_of(text: str) -> np.ndarray:
+        return np.asarray(Image.open(io.BytesIO(base64.b64decode(text))).convert("RGB"), int)
+
+    slope = np.linspace(0, 1, 96)[:, None] * np.linspace(0, 1, 128)
+    many = (255 * np.stack([slope, slope**2, np.sqrt(slope)], axis=-1)).astype(np.uint8)
+    packed = run_lessons.in_few_colours(png(many))
+    assert len(packed) < len(png(many))
+    assert np.abs(pixels_of(packed) - many).mean() < 4
+    black = png(np.zeros((2, 2, 3), np.uint8))
+    np.testing.assert_array_equal(pixels_of(run_lessons.in_few_colours(black)), 0)
