@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from verdicts import NONSENSE, refused
 
 from tinyclone.alignment import best_path
 from tinyclone.exercises import alignment, check_durations_of, check_fill_table, check_find_wrong_text
-
-NONSENSE = [
-    (None, "wants the function itself"),
-    (3, "an object of type int"),
-    (lambda *_: None, "returned nothing"),
-    (lambda *_: ..., "returned nothing"),
-    (lambda: 1, "raised TypeError"),
-    (lambda *_: 1 / 0, "raised ZeroDivisionError"),
-]
-
-
-def refused(check, wrong, hint, capsys):
-    assert check(wrong) is False
-    printed = capsys.readouterr().out
-    assert printed.startswith("Not yet: ") and hint in printed, printed
-    assert "Solved" not in printed
 
 
 @pytest.mark.parametrize("check", [check_durations_of, check_fill_table, check_find_wrong_text])

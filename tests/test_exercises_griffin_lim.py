@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from verdicts import NONSENSE, refused_with
 
 from tinyclone.exercises import check_fewest_iterations, check_improve, check_spectral_convergence
 from tinyclone.griffin_lim import griffin_lim, spectral_convergence
@@ -12,24 +13,10 @@ from tinyclone.mel import istft, stft
 norm = np.linalg.norm
 
 
-def refused_with(hint: str, capsys: pytest.CaptureFixture[str]) -> bool:
-    printed = capsys.readouterr().out
-    return printed.startswith("Not yet: ") and hint in printed and "Solved" not in printed
-
-
-def raising(*_):
-    raise KeyError("phase")
-
-
 nonsense = pytest.mark.parametrize(
     "wrong, hint",
     [
-        (None, "wants the function itself"),
-        (3, "wants the function itself"),
-        (lambda *_: None, "returned nothing"),
-        (lambda *_: ..., "returned nothing"),
-        (lambda: 1.0, "raised TypeError"),
-        (raising, "raised KeyError: 'phase'"),
+        *NONSENSE,
         (lambda magnitude, *_: stft(magnitude), "refused by tinyclone"),
     ],
 )

@@ -4,26 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from verdicts import NONSENSE, refused
 
 from tinyclone.exercises import check_pool, check_receptive_field, check_repeat_states
 from tinyclone.exercises.model_building import STACKS
 from tinyclone.exercises.model_mistakes import field_of
-
-NONSENSE = [
-    (None, "wants the function itself"),
-    (3, "an object of type int"),
-    (lambda *_: None, "returned nothing"),
-    (lambda *_: ..., "returned nothing"),
-    (lambda: 1, "raised TypeError"),
-    (lambda *_: 1 / 0, "raised ZeroDivisionError"),
-]
-
-
-def refused(check, wrong, hint, capsys):
-    assert check(wrong) is False
-    printed = capsys.readouterr().out
-    assert printed.startswith("Not yet: ") and hint in printed, printed
-    assert "Solved" not in printed
 
 
 @pytest.mark.parametrize("check", [check_repeat_states, check_pool, check_receptive_field])

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from verdicts import NONSENSE, refused_with
 
 from tinyclone.exercises import check_log_magnitude_loss, check_mend, check_pulse_places
 
 LOWEST = np.log(1e-5)
 
 
-def refused_with(hint: str, capsys: pytest.CaptureFixture[str]) -> bool:
-    printed = capsys.readouterr().out
-    return printed.startswith("Not yet: ") and hint in printed and "Solved" not in printed
-
-
-def raising(*_):
-    raise KeyError("pitch")
-
-
 nonsense = pytest.mark.parametrize(
     "wrong, hint",
     [
-        (None, "wants the function itself"),
-        (3, "wants the function itself"),
-        (lambda *_: None, "returned nothing"),
-        (lambda *_: ..., "returned nothing"),
-        (lambda: 1.0, "raised TypeError"),
-        (raising, "raised KeyError: 'pitch'"),
+        *NONSENSE,
         (lambda *_: "sound", "of type str; expected an array of numbers"),
         (lambda *_: [[1], [2, 3]], "of type list; expected an array of numbers"),
         (lambda *_: [1j], "complex"),

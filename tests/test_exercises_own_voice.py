@@ -5,29 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import stats
+from verdicts import NONSENSE, refused_with
 
 from tinyclone.evaluation import mean_opinion_score, paired_difference
 from tinyclone.exercises import check_mean_with_interval, check_rescaled_similarity, check_which_is_better
 
-
-def refused_with(hint: str, capsys: pytest.CaptureFixture[str]) -> bool:
-    printed = capsys.readouterr().out
-    return printed.startswith("Not yet: ") and hint in printed and "Solved" not in printed
-
-
-def raising(*_):
-    raise KeyError("marks")
-
-
 nonsense = pytest.mark.parametrize(
     "wrong, hint",
     [
-        (None, "wants the function itself"),
-        (3, "wants the function itself"),
-        (lambda *_: None, "returned nothing"),
-        (lambda *_: ..., "returned nothing"),
-        (lambda: 1.0, "raised TypeError"),
-        (raising, "raised KeyError: 'marks'"),
+        *NONSENSE,
         (lambda *_: [["x"], "y"], "returned"),
         (lambda *_: {}, "of type dict"),
     ],
