@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -102,7 +103,8 @@ def test_rows_pool_errors_and_count_the_nearest_voice():
 
 
 @pytest.mark.slow
-def test_a_cloner_that_is_told_the_truth_speaks_as_long_and_as_high_as_the_recording():
+def test_a_cloner_that_is_told_the_truth_speaks_as_long_and_as_high_as_the_recording(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())  # the script would choose for all tests
     from fake_cloner import tiny_cloner
     from made_corpus import made_corpus
     from where_it_is_lost import CASES, InformedCloner, Truth
