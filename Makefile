@@ -1,7 +1,7 @@
 VENV ?= .venv
 BIN := $(VENV)/bin
-# Processes that share the tests; 0 runs them in one after the other.
-WORKERS ?= 0
+# Processes that share the tests, up to 3 GB each; 0 runs them one after the other.
+WORKERS ?= 2
 
 .PHONY: help demo lab test test-colab lessons bench clean
 
