@@ -80,11 +80,12 @@ def _handler_for(server: ArchiveServer) -> type[BaseHTTPRequestHandler]:
             body = content[start:][:cut]
             for place in range(0, len(body), server.block_bytes):
                 block = body[place : place + server.block_bytes]
+                entry["sent"] += len(block)  # before the client can have it, and look
                 try:
                     self.wfile.write(block)
                 except OSError:
+                    entry["sent"] -= len(block)
                     return
-                entry["sent"] += len(block)
                 time.sleep(server.pause_sec)
             self.close_connection = True
 
