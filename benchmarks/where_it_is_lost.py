@@ -136,7 +136,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         held_out = heldout.prepare(options.data, work, limit=options.limit)
-        utterances = [said for case in CASES for said in spoken(case, held_out, work, options)]
+        known = known_recordings(options.data, options.features, held_out)
+        utterances = [said for case in CASES for said in spoken(case, known, held_out, work, options)]
         left_out: list[str] = []
         scores = bench.judge(utterances, work, options, left_out)
     rows = report.rows_of(list(zip(utterances, scores, strict=True)))
@@ -148,13 +149,16 @@ def main() -> None:
 
 
 def spoken(
-    case: Case, held_out: heldout.HeldOut, work: Path, options: argparse.Namespace
+    case: Case,
+    known: Sequence[tuple[heldout.NamedVoice, Truth]],
+    held_out: heldout.HeldOut,
+    work: Path,
+    options: argparse.Namespace,
 ) -> Iterator[Utterance]:
     """Speak every recording that is aligned."""
     cloner, vocoder = load_speaker(options.weights), load_wave_speaker(options.vocoder)
     config = cloner.config.audio
     voices = systems.named_voices(held_out, Settings(work, options.weights), cloner)
-    known = known_recordings(options.data, options.features, held_out)
     for index, (named, truth) in enumerate(tqdm(known, desc=case.title, unit="clip", mininterval=2.0)):
         wav = wave_of(case, truth, voices[named.name].voiceprint, cloner, vocoder)
         path = work / str(CASES.index(case)) / truth.recording.wav_path.name
