@@ -189,7 +189,7 @@ def make_corpus(folder: Path, *, first: int) -> None:
     print(f"{len(rows)} clips, {total_sec / 60:.1f} minutes, {megabytes:.1f} MB in {folder}")
 
 
-def make_clip(file: Path, text: str, speaker: Speaker) -> float:
+def make_clip(file: Path, text: str, speaker: Speaker, *, shortest_sec: float = MIN_SEC) -> float:
     """Let one voice speak one sentence into an Ogg file; return its length in seconds."""
     config = AudioConfig()
     with tempfile.TemporaryDirectory() as scratch:
@@ -199,9 +199,9 @@ def make_clip(file: Path, text: str, speaker: Speaker) -> float:
         wav = load_audio(spoken, config=config)  # (N,)
     wav = normalise_loudness(trim_silence(wav, config=config), config=config)
     duration_sec = len(wav) / config.sample_rate_hz
-    if not MIN_SEC <= duration_sec <= MAX_SEC:
+    if not shortest_sec <= duration_sec <= MAX_SEC:
         raise TinycloneError(
-            f"{file.name} lasts {duration_sec:.2f} s, expected {MIN_SEC:g} to {MAX_SEC:g} s. "
+            f"{file.name} lasts {duration_sec:.2f} s, expected {shortest_sec:g} to {MAX_SEC:g} s. "
             f"Change the sentence or the speed of {speaker.name}: {text!r}"
         )
     save_audio(file, wav, sample_rate_hz=config.sample_rate_hz)

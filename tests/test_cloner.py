@@ -183,18 +183,19 @@ trainer(inputs)
 random = np.random.default_rng(0)
 for variable in trainer.trainable_variables:
     variable.assign(random.normal(size=variable.shape) * 0.1)
-trainer.compile(optimizer=keras.optimizers.Adam(1e-3, clipnorm=1.0))
+trainer.compile(optimizer=keras.optimizers.SGD(0.1, clipnorm=1.0))
+before = [np.array(variable) for variable in trainer.trainable_variables]
 results = {{name: np.asarray(value) for name, value in trainer.predict_on_batch(inputs).items()}}
 results["loss"] = np.asarray(trainer.train_on_batch(inputs, targets))
 for index, variable in enumerate(trainer.trainable_variables):
-    results[f"weight_{{index:03d}}"] = np.asarray(variable)
+    results[f"step_{{index:03d}}"] = np.asarray(variable) - before[index]
 np.savez({out!r}, **results)
 print(keras.backend.backend())
 """
 
 
 def test_tensorflow_and_jax_give_the_same_forward_pass_and_training_step(tmp_path):
-    assert_backends_agree(STEP, tmp_path, share_of_weights=0.995)
+    assert_backends_agree(STEP, tmp_path)
 
 
 def test_it_learns_one_clip_by_heart():

@@ -51,6 +51,8 @@ FLOORS = {
         "pretrained",
         "letter_to_sound_training",
         "fitting",
+        "paper_batches",
+        "paper_training",
     ],
     5: ["voice", "synthesis", "confidence", "evaluation", "listening", "exercises", "finetuning"]
     + ["speaker_clips", "speaker_quality"],

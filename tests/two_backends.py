@@ -11,11 +11,13 @@ import numpy as np
 import pytest
 
 
-def assert_backends_agree(program: str, folder: Path, *, share_of_weights: float) -> None:
+def assert_backends_agree(program: str, folder: Path) -> None:
     """Run a program once on each backend and compare the arrays that it saves.
 
     In the program, ``{tests}`` is the folder of the tests and ``{out}`` the file to save to; its last word
-    on standard output names the backend. Arrays whose names begin with "weight" are trained weights.
+    on standard output names the backend. Arrays whose names begin with "step" say by how much plain gradient
+    descent moved the weights: Adam's first step is the gradient's sign, and of a gradient that is nearly
+    zero no two processors agree on the sign.
     """
     pytest.importorskip("jax", reason="the extra 'test' brings JAX where it can be installed")
     results = {}
@@ -28,10 +30,13 @@ def assert_backends_agree(program: str, folder: Path, *, share_of_weights: float
         )
         assert done.returncode == 0 and done.stdout.split()[-1] == backend, done.stderr[-3000:]
         results[backend] = np.load(out)
-    for name in results["jax"].files:
-        # Adam's first step is the sign of the gradient: where that is nearly zero, backends may differ.
-        expected, got = results["tensorflow"][name], results["jax"][name]
-        if name.startswith("weight"):
-            assert np.mean(np.abs(expected - got) < 2e-5) > share_of_weights, name
+    expected, got = results["tensorflow"], results["jax"]
+    steps = [name for name in got.files if name.startswith("step")]
+    whole_step = np.sqrt(sum(np.sum(np.square(expected[name], dtype=np.float64)) for name in steps))
+    assert whole_step > 0
+    for name in got.files:
+        if name in steps:
+            difference = np.linalg.norm(expected[name] - got[name])
+            assert difference <= 1e-2 * np.linalg.norm(expected[name]) + 1e-4 * whole_step, name
         else:
-            np.testing.assert_allclose(got, expected, rtol=1e-3, atol=2e-4, err_msg=name)
+            np.testing.assert_allclose(got[name], expected[name], rtol=1e-3, atol=2e-4, err_msg=name)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from tinyclone.errors import CheckpointError
+
+if TYPE_CHECKING:
+    from typing import Self
 
 
 @dataclass(frozen=True)
@@ -73,8 +76,28 @@ class AudioConfig:
             )
 
 
+class ModelConfig:
+    """What the configs of models share: each is a frozen dataclass that JSON can hold.
+
+    Notes
+    -----
+    Lesson: lessons/04_model_building.ipynb
+    """
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the values as a dictionary that JSON can hold."""
+        return {name: list(one) if isinstance(one, tuple) else one for name, one in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Self:
+        """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
+        _require_names(cls, values, what=f"The {cls.__name__}")
+        plain = {name: tuple(one) if isinstance(one, list) else one for name, one in values.items()}
+        return cls(**{**plain, "audio": AudioConfig.from_dict(values["audio"])})
+
+
 @dataclass(frozen=True)
-class ClonerConfig:
+class ClonerConfig(ModelConfig):
     """Every size of the model; saved with its weights.
 
     Parameters
@@ -126,23 +149,9 @@ class ClonerConfig:
         """Numbers that a voice is saved as: the voiceprint, then a scale and an offset for each band."""
         return self.voiceprint_size + 2 * self.audio.n_mels
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the values as a dictionary that JSON can hold."""
-        return {**asdict(self), "decoder_dilations": list(self.decoder_dilations)}
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ClonerConfig:
-        """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
-        _require_names(cls, values, what="The model's config")
-        changed = {
-            "audio": AudioConfig.from_dict(values["audio"]),
-            "decoder_dilations": tuple(values["decoder_dilations"]),
-        }
-        return cls(**{**values, **changed})
-
 
 @dataclass(frozen=True)
-class VocoderConfig:
+class VocoderConfig(ModelConfig):
     """Every size of the vocoder; saved with its weights.
 
     Parameters
@@ -183,16 +192,6 @@ class VocoderConfig:
         """Window and hop of the spectra that are made."""
         n_fft, hop_length = (one // self.looks_per_frame for one in (self.audio.n_fft, self.audio.hop_length))
         return replace(self.audio, n_fft=n_fft, hop_length=hop_length)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the values as a dictionary that JSON can hold."""
-        return asdict(self)
-
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> VocoderConfig:
-        """Build a config from `to_dict`'s dictionary; unknown or missing names are refused."""
-        _require_names(cls, values, what="The vocoder's config")
-        return cls(**{**values, "audio": AudioConfig.from_dict(values["audio"])})
 
 
 def _require_names(config: type, values: dict[str, Any], *, what: str) -> None:

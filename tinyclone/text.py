@@ -101,7 +101,7 @@ def parse(text: str) -> list[Word]:
     -----
     Lesson: lessons/01_text_encoding.ipynb
     """
-    pieces = re.findall(r"[a-z']+|[,.?!;:-]", _speakable(text))
+    pieces = re.findall(r"[a-z']+|[,.?!;:-]", speakable(text))
     words = []
     for index, piece in enumerate(pieces):
         if piece in PUNCTUATION:
@@ -231,7 +231,7 @@ def split_sentences(text: str, *, max_characters: int = 200) -> list[str]:
     """
     if max_characters < 1:
         raise TextError(f"max_characters is {max_characters}, expected at least 1, such as 200.")
-    sentences = re.split(r"(?<=[.?!])\s+", _speakable(text))
+    sentences = re.split(r"(?<=[.?!])\s+", speakable(text))
     pieces = [piece for sentence in sentences for piece in _cut(sentence, max_characters)]
     # A cut can leave a punctuation mark on its own, which nobody can speak.
     return [piece for piece in pieces if re.search("[a-z]", piece)]
@@ -250,8 +250,33 @@ def _cut(sentence: str, max_characters: int) -> list[str]:
     return [*pieces, sentence]
 
 
-def _speakable(text: str) -> str:
-    """Normalise a text; warn of characters that were left out, refuse a text without any word."""
+def speakable(text: str) -> str:
+    """Normalise a text that must not be empty.
+
+    Parameters
+    ----------
+    text : str
+        English text.
+
+    Returns
+    -------
+    str
+        As `tinyclone.normalisation.normalise` writes it.
+
+    Raises
+    ------
+    TextError
+        If nothing in the text can be spoken.
+
+    Warns
+    -----
+    UnknownCharacterWarning
+        If characters were left out; the message names them.
+
+    Notes
+    -----
+    Lesson: lessons/01_text_encoding.ipynb
+    """
     normalised = normalise(text)
     unknown = unknown_characters(text)
     names = ", ".join(f"{character!r} (U+{ord(character):04X})" for character in unknown[:10])

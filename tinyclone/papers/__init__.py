@@ -1,0 +1,1 @@
+"""The papers that the field grew from, each in one file: WaveNet, Tacotron, Tacotron 2 and MelNet."""
