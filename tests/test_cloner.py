@@ -194,10 +194,12 @@ print(keras.backend.backend())
 """
 
 
+@pytest.mark.slow
 def test_tensorflow_and_jax_give_the_same_forward_pass_and_training_step(tmp_path):
     assert_backends_agree(STEP, tmp_path)
 
 
+@pytest.mark.slow
 def test_it_learns_one_clip_by_heart():
     import keras
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 
 def made_mels(*, seed: int = 0):
@@ -60,6 +61,7 @@ def test_losses_by_hand():
     np.testing.assert_allclose(float(losses["features"]), 0.75, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_step_trains_critic_and_cloner_and_the_critic_learns():
     import dataclasses
 

@@ -68,6 +68,7 @@ def test_a_finished_run_is_not_trained_again(finished, tmp_path):
         np.testing.assert_array_equal(np.asarray(got), np.asarray(expected))
 
 
+@pytest.mark.slow
 def test_a_run_of_another_config_is_refused_and_named(finished, tmp_path):
     run = shutil.copytree(finished[0], tmp_path / "run")
     with pytest.raises(CheckpointError, match="model.dropout = 0.1 .now 0.3."):
@@ -76,6 +77,7 @@ def test_a_run_of_another_config_is_refused_and_named(finished, tmp_path):
         train(run, epochs=9)
 
 
+@pytest.mark.slow
 def test_auditions_speak_held_out_sentences(tmp_path):
     from tinyclone.audio import load_audio
     from tinyclone.training import Auditions
@@ -129,6 +131,7 @@ def test_a_run_killed_at_random_moments_ends_with_the_same_weights_averages_and_
 # --- averages, starts and precision
 
 
+@pytest.mark.slow
 def test_averaged_weights_are_exported_returned_and_kept_over_a_restart(tmp_path):
     from tinyclone.pretrained import load_cloner
 
@@ -195,6 +198,7 @@ def test_the_global_policy_comes_back_after_an_error():
 # --- bad input
 
 
+@pytest.mark.slow
 def test_a_broken_clip_stops_the_training_by_its_name_and_the_checkpoint_before_is_good(tmp_path):
     import keras
 

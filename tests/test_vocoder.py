@@ -206,6 +206,7 @@ print(keras.backend.backend())
 """
 
 
+@pytest.mark.slow
 def test_tensorflow_and_jax_give_the_same_wave_and_training_step(tmp_path):
     assert_backends_agree(STEP, tmp_path)
 
