@@ -2,6 +2,7 @@
 
     python scripts/run_lessons.py                        # all of them
     python scripts/run_lessons.py 02_mel_extraction      # this lesson and its solutions
+    python scripts/run_lessons.py wavenet                # one of lessons/papers
 
 A notebook is replaced only when all its cells ran; one that fails, or puts out too much, stays as it was.
 """
@@ -198,11 +199,13 @@ def run(path: Path) -> Run:
 
 def chosen(names: list[str]) -> list[Path]:
     """Return the notebooks of the named lessons, each followed by its solutions; all if none is named."""
-    lessons = {path.stem: path for path in sorted(LESSONS.glob("[0-9]*.ipynb"))}
+    course, papers = sorted(LESSONS.glob("[0-9]*.ipynb")), sorted(LESSONS.glob("papers/*.ipynb"))
+    lessons = {path.stem: path for path in (*course, *papers)}
     unknown = [name for name in names if name not in lessons]
     if unknown:
         sys.exit(f"There is no lesson {', '.join(unknown)}. There are: {', '.join(lessons)}.")
-    pairs = [(lessons[name], LESSONS / "solutions" / f"{name}.ipynb") for name in names or lessons]
+    wanted = [lessons[name] for name in names or lessons]
+    pairs = [(path, path.parent / "solutions" / path.name) for path in wanted]
     return [path for pair in pairs for path in pair if path.is_file()]
 
 

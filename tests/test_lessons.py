@@ -19,10 +19,13 @@ REPOSITORY = Path(__file__).resolve().parent.parent
 NOTEBOOKS = sorted(
     path for path in (REPOSITORY / "lessons").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
 )
-LESSONS = [path for path in NOTEBOOKS if path.parent.name == "lessons"]
+COURSE = [path for path in NOTEBOOKS if path.parent.name == "lessons"]
+PAPERS = [path for path in NOTEBOOKS if path.parent.name == "papers" and not path.stem[0].isdigit()]
+LESSONS = COURSE + PAPERS
 SOLUTIONS = [path for path in NOTEBOOKS if path.parent.name == "solutions"]
 COLAB = "https://colab.research.google.com/github/tinyclone/tinyclone/blob/main/"
 LAST_LESSON = 8
+PAPERS_IN_ORDER = ["wavenet", "tacotron", "tacotron2", "melnet"]
 
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 each_lesson = pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.stem)
@@ -55,8 +58,12 @@ def without_code_blocks(text: str) -> str:
     return re.sub(r"^ *```.*?^ *```", "", text, flags=re.MULTILINE | re.DOTALL)
 
 
+def is_paper(path: Path) -> bool:
+    return "papers" in path.parts
+
+
 def number_of(path: Path) -> int:
-    return int(path.stem[:2])
+    return 1 + PAPERS_IN_ORDER.index(path.stem) if is_paper(path) else int(path.stem[:2])
 
 
 def test_there_are_lessons():
@@ -147,9 +154,10 @@ def test_its_outputs_name_no_folder_of_a_machine(path):
 def test_it_says_first_which_lesson_it_is_and_how_long_it_takes(path):
     first = read(path).cells[0].source
     assert re.search(r"^# \S", first, flags=re.MULTILINE), "a title"
-    line = re.search(r"^Lesson (\d) of (\d) · .*$", first, flags=re.MULTILINE)
-    assert line, "a line such as: Lesson 2 of 8 · 45 min on a CPU"
-    assert (int(line[1]), int(line[2])) == (number_of(path), LAST_LESSON)
+    kind, last = ("Paper", len(PAPERS_IN_ORDER)) if is_paper(path) else ("Lesson", LAST_LESSON)
+    line = re.search(rf"^{kind} (\d) of (\d) · .*$", first, flags=re.MULTILINE)
+    assert line, f"a line such as: {kind} 2 of {last} · 45 min on a CPU"
+    assert (int(line[1]), int(line[2])) == (number_of(path), last)
     assert re.search(r"\b[1-9]\d* min\b", line[0]), "the minutes that it takes"
     assert all(f"**{part}" in first for part in ("Goal", "You need"))
 
@@ -186,19 +194,23 @@ def test_its_second_cell_holds_the_settings(path):
 def test_its_last_cell_leads_on(path):
     last = read(path).cells[-1].source
     assert "## Recap" in last
-    assert re.search(r"\]\(\.\./tinyclone/\w+\.py\)", last), "the module that holds the code of the lesson"
-    if number_of(path) < LAST_LESSON:
+    module = f"../../tinyclone/papers/{path.stem}.py" if is_paper(path) else r"../tinyclone/\w+.py"
+    assert re.search(rf"\]\({module}\)", last), "the module that holds the code of the lesson"
+    if is_paper(path):
+        assert re.search(r"\b[Nn]ext: .*\]\(\w+\.ipynb\)", last)
+    elif number_of(path) < LAST_LESSON:
         assert re.search(rf"\b[Nn]ext: lesson {number_of(path) + 1}\b", last)
 
 
 def test_lessons_and_solutions_come_in_pairs():
-    assert [path.name for path in LESSONS] == [path.name for path in SOLUTIONS]
+    assert sorted(path.parent / "solutions" / path.name for path in LESSONS) == SOLUTIONS
 
 
 @each_solution
 def test_solutions_and_lesson_link_to_each_other(path):
-    lesson = REPOSITORY / "lessons" / path.name
-    assert f"[lesson {number_of(path)}](../{path.name})" in prose(path)
+    lesson = path.parent.parent / path.name
+    name = f"paper {number_of(path)}" if is_paper(path) else f"lesson {number_of(path)}"
+    assert f"[{name}](../{path.name})" in prose(path)
     assert f"](solutions/{path.name})" in prose(lesson)
 
 
@@ -216,7 +228,7 @@ def test_its_exercises_have_checkers_and_solutions(path):
     assert len(checkers) >= 2, "two or three exercises"
     assert checkers <= set(exercises.__all__)
     solutions = "\n".join(
-        cell.source for cell in code_cells(REPOSITORY / "lessons" / "solutions" / path.name)
+        cell.source for cell in code_cells(path.parent / "solutions" / path.name)
     )
     assert [name for name in checkers if not re.search(rf"\bassert {name}\(", solutions)] == []
 
@@ -296,10 +308,14 @@ def test_its_links_to_the_outside_are_well_formed(path):
 
 def sections_of(number: int) -> set[int] | None:
     """Return the numbers of the sections of a lesson, or None if the lesson is still to come."""
-    for path in LESSONS:
+    for path in COURSE:
         if number_of(path) == number:
-            return {int(found) for found in re.findall(r"^## (\d+)\. ", prose(path), flags=re.MULTILINE)}
+            return sections_in(path)
     return None
+
+
+def sections_in(path: Path) -> set[int]:
+    return {int(found) for found in re.findall(r"^## (\d+)\. ", prose(path), flags=re.MULTILINE)}
 
 
 @each_lesson
@@ -308,7 +324,7 @@ def test_the_sections_that_it_refers_to_exist(path):
     for lesson, first, last in re.findall(
         r"(?:[Ll]esson (\d), )?\bsections? (\d+)\b(?!\.\d)(?:(?: to | and |, )(\d+)\b)?", prose(path)
     ):
-        there = sections_of(int(lesson or number_of(path)))
+        there = sections_of(int(lesson)) if lesson else sections_in(path)
         named = {int(number) for number in (first, last) if number}
         if there is not None and not named <= there:
             missing.append((lesson, first, last))
@@ -360,7 +376,7 @@ def test_docstrings_name_lessons_of_the_course():
     named = {
         name
         for path in (REPOSITORY / "tinyclone").rglob("*.py")
-        for name in re.findall(r"Lesson: lessons/(\w+)\.ipynb", path.read_text(encoding="utf-8"))
+        for name in re.findall(r"Lesson: lessons/([\w/]+)\.ipynb", path.read_text(encoding="utf-8"))
     }
     assert named
-    assert named <= set(lesson_table())
+    assert named <= {*lesson_table(), *(f"papers/{name}" for name in PAPERS_IN_ORDER)}
