@@ -26,7 +26,7 @@ from tinyclone.errors import TinycloneError
 EXAMPLES = """examples:
   python datasets/make_one_voice.py --out runs/one_voice                  1,500 sentences, about 70 minutes
   python datasets/make_one_voice.py --out runs/other --voice slt          another voice of flite
-  python datasets/make_one_voice.py --out runs/few --sentences 100        fewer sentences
+  python datasets/make_one_voice.py --out runs/new --skip 1500 --sentences 46     sentences to measure with
 """
 SHORTEST_SEC = 1.0
 VOICES = {speaker.name: speaker for speaker in SPEAKERS}
@@ -40,27 +40,30 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER")
     parser.add_argument("--voice", choices=sorted(VOICES), default="rms", help="default: rms")
     parser.add_argument("--sentences", type=int, default=1500, metavar="N", help="default: 1500")
+    parser.add_argument("--skip", type=int, default=0, metavar="N", help="begin after the first N")
     arguments = parser.parse_args()
     if not 1 <= arguments.sentences <= 20_000:
         parser.error(f"--sentences is {arguments.sentences}, expected 1 to 20000")
+    if arguments.skip < 0:
+        parser.error(f"--skip is {arguments.skip}, expected 0 or more")
     engine = VOICES[arguments.voice].engine
     if shutil.which(engine) is None:
         print(f"{engine} not found. On Debian or Ubuntu: sudo apt-get install {engine}", file=sys.stderr)
         return 2
     try:
-        make_corpus(arguments.out, voice=arguments.voice, count=arguments.sentences)
+        make_corpus(arguments.out, voice=arguments.voice, count=arguments.sentences, skip=arguments.skip)
     except (TinycloneError, OSError, subprocess.CalledProcessError) as error:
         print(f"The corpus is not complete: {error}. Run the same command again to go on.", file=sys.stderr)
         return 2
     return 0
 
 
-def make_corpus(folder: Path, *, voice: str, count: int) -> None:
+def make_corpus(folder: Path, *, voice: str, count: int, skip: int = 0) -> None:
     """Write the clips and, when all are there, ``metadata.csv`` in LJ Speech's layout."""
     wavs = folder / "wavs"
     wavs.mkdir(parents=True, exist_ok=True)
-    sentences = make_sentences(count)
-    files = [wavs / f"{voice}-made-{number:05d}.ogg" for number in range(1, count + 1)]
+    sentences = make_sentences(skip + count)[skip:]
+    files = [wavs / f"{voice}-made-{number:05d}.ogg" for number in range(skip + 1, skip + count + 1)]
     missing = [(file, text) for file, text in zip(files, sentences) if not file.exists()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         made = pool.map(lambda one: make_clip(*one, VOICES[voice], shortest_sec=SHORTEST_SEC), missing)

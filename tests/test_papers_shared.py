@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -177,13 +181,15 @@ def test_a_paper_that_is_not_there_is_refused():
         load_paper("wavenet2")
 
 
-def test_the_grammar_makes_the_same_readable_sentences(monkeypatch):
-    from pathlib import Path
+@pytest.fixture
+def datasets_on_path(monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "datasets"))
+
+
+def test_the_grammar_makes_the_same_readable_sentences(datasets_on_path):
+    from one_voice_sentences import make_sentences
 
     from tinyclone.pronunciation import pronounce
-
-    monkeypatch.syspath_prepend(str(Path(__file__).parent.parent / "datasets"))
-    from one_voice_sentences import make_sentences
 
     sentences = make_sentences(300)
     assert sentences[:50] == make_sentences(50)
@@ -191,3 +197,29 @@ def test_the_grammar_makes_the_same_readable_sentences(monkeypatch):
     words = {word.strip(".,?!") for one in sentences for word in one.split()}
     assert [word for word in words if pronounce(word.lower()) is None] == []
     assert not any(f" a {vowel}" in one for one in sentences for vowel in "aeio")
+
+
+@pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed")
+def test_one_voice_is_made_goes_on_and_can_be_read(datasets_on_path, monkeypatch, tmp_path, capsys):
+    from make_one_voice import main
+
+    def make(*options):
+        monkeypatch.setattr(sys, "argv", ["make_one_voice.py", "--out", str(tmp_path), *options])
+        return main()
+
+    assert make("--skip", "2", "--sentences", "2") == 0
+    (tmp_path / "wavs" / "rms-made-00004.ogg").unlink()
+    assert make("--skip", "2", "--sentences", "2") == 0
+    assert "2 clips of rms" in capsys.readouterr().out.splitlines()[-1]
+    training, held_out = read_one_voice(tmp_path)
+    assert (len(training), len(held_out)) == (28, 14)
+    assert [one.text.split()[-1] for one in training[26:]] == ["office.", "sea."]
+
+
+@pytest.mark.parametrize("options", [("--sentences", "0"), ("--skip", "-1"), ("--voice", "bob")])
+def test_one_voice_refuses_what_cannot_be(datasets_on_path, monkeypatch, tmp_path, options):
+    from make_one_voice import main
+
+    monkeypatch.setattr(sys, "argv", ["make_one_voice.py", "--out", str(tmp_path), *options])
+    with pytest.raises(SystemExit):
+        main()
