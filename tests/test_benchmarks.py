@@ -6,10 +6,12 @@ import sys
 from pathlib import Path
 
 import keras
+import nbformat
 import numpy as np
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "benchmarks"))
+REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "benchmarks"))
 
 import heldout  # noqa: E402
 import report  # noqa: E402
@@ -129,3 +131,37 @@ def test_a_cloner_that_is_told_the_truth_speaks_as_long_and_as_high_as_the_recor
     told = said["pitch and voicing"].pitch_hz
     assert pitch_hz.min() * 0.99 <= told[told > 0].min() and told.max() <= pitch_hz.max() * 1.01
     assert len(truth.contour_hz(50)) == 50 and truth.contour_hz(50).min() > 0
+
+
+def test_systems_are_laid_side_by_side_without_judges(monkeypatch, tmp_path):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    import papers
+
+    options = ["--systems", "recording,griffin-lim", "--limit", "2", "--judges", str(tmp_path / "none")]
+    monkeypatch.setattr(sys, "argv", ["papers.py", *options, "--out", str(tmp_path / "papers")])
+    papers.main()
+    text = (tmp_path / "papers.md").read_text()
+    rows = [line.split("|") for line in text.splitlines() if line.startswith("| ")][1:]
+    assert [row[1].strip() for row in rows] == ["the recording (flite)", "Griffin-Lim copy of it"]
+    assert rows[0][4].strip() == "" and 0 < float(rows[1][4]) < 5
+    assert "The same 2 held-out sentences" in text and "Left out: all scores" in text
+
+
+def test_an_unknown_system_is_named(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    import papers
+
+    monkeypatch.setattr(sys, "argv", ["papers.py", "--systems", "recording,wavenet3"])
+    with pytest.raises(SystemExit):
+        papers.parse()
+    assert "there is no wavenet3" in capsys.readouterr().err
+
+
+def test_the_lesson_shows_the_table_that_was_measured():
+    lesson = REPOSITORY / "lessons" / "papers" / "00_side_by_side.ipynb"
+    if not lesson.exists():
+        pytest.skip("the lesson is still to come")
+    text = (REPOSITORY / "benchmarks" / "papers.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("|")]
+    shown = "\n".join(cell.source for cell in nbformat.read(lesson, as_version=4).cells)
+    assert len(rows) > 8 and [row for row in rows if row not in shown] == []
