@@ -110,7 +110,7 @@ def wavenet_copy() -> Callable[[Sentence], np.ndarray]:
 def tacotron() -> Callable[[Sentence], np.ndarray]:
     """The text, through attention and a linear spectrogram."""
     model = load_paper("tacotron")
-    return lambda sentence: model.speak(sentence.text).wav
+    return lambda sentence: model.speak(sentence.text).to_wav()
 
 
 def tacotron2() -> Callable[[Sentence], np.ndarray]:
