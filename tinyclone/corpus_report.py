@@ -32,7 +32,7 @@ class ClipReport:
         Whether more than a thousandth of the samples are at full scale.
     n_words : int
     unknown_words : tuple of str
-        Words that the dictionary lacks; they will be read letter by letter.
+        Words that the dictionary lacks; how they sound is guessed from their letters.
     unknown_characters : tuple of str
         Characters that are left out because nothing says how to read them.
     reason : str
