@@ -3,12 +3,14 @@
     python scripts/run_lessons.py                        # all of them
     python scripts/run_lessons.py 02_mel_extraction      # this lesson and its solutions
     python scripts/run_lessons.py wavenet                # one of lessons/papers
+    python scripts/run_lessons.py --check                # keep nothing, hold the small runs to their limits
 
 A notebook is replaced only when all its cells ran; one that fails, or puts out too much, stays as it was.
 """
 
 from __future__ import annotations
 
+import argparse
 import base64
 import io
 import os
@@ -33,6 +35,9 @@ MAX_CELL_BYTES = 300_000  # what a cell may put out: a plot, or half a minute of
 PICTURE_COLOURS = 128  # a mel in the colours of magma looks the same with them
 MAX_NOTEBOOK_BYTES = 1_000_000  # GitHub shows no more, and a repository keeps every version
 CELL_TIMEOUT_SEC = 3600
+# What a notebook may cost with TINYCLONE_FAST=1, so that the tests of all of them end within minutes.
+MAX_FAST_CPU_SEC = 150
+MAX_FAST_MB = 4000
 # A lesson is kept as a student sees it: whole, and with its plots in the notebook.
 UNSET = {"TINYCLONE_FAST", "MPLBACKEND"}
 # What TensorFlow says of processors and graphics cards while it is loaded, with times and process numbers.
@@ -42,8 +47,9 @@ MACHINE_LOG = re.compile(
 # Run as one more cell behind the last, and then removed: only the kernel knows its own peak.
 USAGE = """
 import resource, sys
-usage = resource.getrusage(resource.RUSAGE_SELF)
-print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+usages = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+cpu_seconds = sum(usage.ru_utime + usage.ru_stime for usage in usages)
+print(cpu_seconds, max(usage.ru_maxrss for usage in usages) / (1e6 if sys.platform == "darwin" else 1e3))
 """
 
 
@@ -52,8 +58,8 @@ class Run(NamedTuple):
 
     name: str
     seconds: float
-    cpu_seconds: float  # of all cores together: the same on a busy machine
-    peak_mb: float
+    cpu_seconds: float  # of all cores and processes together: the same on a busy machine
+    peak_mb: float  # of the largest process
     size_kb: float
 
 
@@ -163,8 +169,11 @@ def refuse_too_much(notebook: NotebookNode) -> str:
     return text
 
 
-def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float]:
-    """Run the notebook's cells in a fresh kernel that stands in `folder`; return CPU seconds and MB."""
+def execute(notebook: NotebookNode, folder: Path, *, fast: bool = False) -> tuple[float, float]:
+    """Run the notebook's cells in a fresh kernel that stands in `folder`; return CPU seconds and MB.
+
+    It is run in full, or with TINYCLONE_FAST=1 if `fast`.
+    """
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
@@ -178,21 +187,23 @@ def execute(notebook: NotebookNode, folder: Path) -> tuple[float, float]:
         store_widget_state=True,  # an Output widget cannot do without; `tidy` removes it
         extra_arguments=["--log-level=ERROR"],
     )
-    client.execute(env={name: value for name, value in os.environ.items() if name not in UNSET})
+    environment = {name: value for name, value in os.environ.items() if name not in UNSET}
+    client.execute(env=environment | ({"TINYCLONE_FAST": "1"} if fast else {}))
     cpu_seconds, peak_mb = map(float, notebook.cells.pop().outputs[0].text.split())
     return cpu_seconds, peak_mb
 
 
-def run(path: Path) -> Run:
-    """Run one notebook and put the result in its place."""
+def run(path: Path, *, check: bool = False) -> Run:
+    """Run one notebook in full and put the result in its place; if `check`, run it small and keep nothing."""
     notebook = nbformat.read(path, as_version=4)
     begin = time.perf_counter()
-    usage = execute(notebook, path.parent)
+    usage = execute(notebook, path.parent, fast=check)
     seconds = time.perf_counter() - begin
     text = refuse_too_much(tidy(notebook, machine_places()))
-    partial = path.with_suffix(".partial")  # renamed when it is whole: a killed run leaves the old notebook
-    partial.write_text(text, encoding="utf-8")
-    partial.replace(path)
+    if not check:
+        partial = path.with_suffix(".partial")  # renamed when whole: a killed run leaves the old notebook
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
     name = path.relative_to(LESSONS).with_suffix("").as_posix()
     return Run(name, seconds, *usage, len(text.encode()) / 1000)
 
@@ -218,21 +229,39 @@ def table(runs: list[Run]) -> str:
     return "\n".join(["| notebook | seconds | CPU seconds | peak MB | kB |", "|---|--:|--:|--:|--:|", *rows])
 
 
-def main(names: list[str]) -> int:
-    """Run the lessons of these names; return how many notebooks failed."""
-    paths = chosen([Path(name).stem for name in names])
+def over_limits(runs: list[Run]) -> list[str]:
+    """Return a sentence for each of these runs with TINYCLONE_FAST=1 that cost more than it may."""
+    return [
+        f"{one.name} took {one.cpu_seconds:.0f} CPU seconds and {one.peak_mb:.0f} MB, and with "
+        f"TINYCLONE_FAST=1 at most {MAX_FAST_CPU_SEC} and {MAX_FAST_MB} are allowed: let FAST shrink it more"
+        for one in runs
+        if one.cpu_seconds > MAX_FAST_CPU_SEC or one.peak_mb > MAX_FAST_MB
+    ]
+
+
+def main(arguments: list[str]) -> int:
+    """Run the lessons named in the arguments; return how many notebooks failed or cost too much."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("names", nargs="*", help="lessons, by name or file (default: all)")
+    parser.add_argument("--check", action="store_true", help="run with TINYCLONE_FAST=1, hold to the limits")
+    options = parser.parse_args(arguments)
+    paths = chosen([Path(name).stem for name in options.names])
     runs, failures = [], 0
     for number, path in enumerate(paths, start=1):
         print(f"[{number}/{len(paths)}] {path.relative_to(LESSONS)} ", end="", flush=True)
         try:
-            runs.append(run(path))
+            runs.append(run(path, check=options.check))
             print(f"{runs[-1].seconds:.0f} s, {runs[-1].peak_mb:.0f} MB", flush=True)
         except (CellExecutionError, CellTimeoutError, DeadKernelError, TooMuch) as error:
             failures += 1
             message = re.sub(r"\x1b\[[\d;]*m", "", str(error))
             print(f"failed and stays as it was:\n{message}", flush=True)
     print(f"\n{table(runs)}" if runs else "")
-    return failures
+    too_dear = over_limits(runs) if options.check else []
+    print("\n".join(too_dear))
+    return failures + len(too_dear)
 
 
 if __name__ == "__main__":

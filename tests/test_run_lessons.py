@@ -154,6 +154,53 @@ def test_lessons_are_run_in_full_and_one_that_fails_stays_as_it_was(two_lessons,
     assert printed.count("| 00_right |") == 1 and "| 01_wrong |" not in printed
 
 
+@pytest.mark.slow
+def test_a_check_runs_small_keeps_nothing_and_holds_to_the_limits(two_lessons, capsys, monkeypatch):
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in two_lessons.glob("*.ipynb")}
+
+    before = files()
+    assert run_lessons.main(["--check", "00_right"]) == 0
+    monkeypatch.setattr(run_lessons, "MAX_FAST_CPU_SEC", 0)
+    assert run_lessons.main(["--check", "00_right"]) == 2
+    assert files() == before
+    printed = capsys.readouterr().out
+    assert printed.count("| solutions/00_right |") == 2
+    assert printed.count("00_right took") == 2
+
+
+def test_a_notebook_is_named_that_takes_too_long_or_too_much():
+    runs = [
+        run_lessons.Run("00_right", seconds=999, cpu_seconds=150, peak_mb=4000, size_kb=1),
+        run_lessons.Run("01_slow", seconds=90, cpu_seconds=151, peak_mb=100, size_kb=1),
+        run_lessons.Run("solutions/02_large", seconds=1, cpu_seconds=1, peak_mb=4001, size_kb=1),
+    ]
+    slow, large = run_lessons.over_limits(runs)
+    assert slow.startswith("01_slow took 151 CPU seconds and 100 MB")
+    assert large.startswith("solutions/02_large took 1 CPU seconds and 4001 MB")
+    assert "at most 150 and 4000" in slow
+
+
+def test_only_a_check_is_small(monkeypatch):
+    environments = []
+
+    class Kernel:
+        def __init__(self, notebook, **_):
+            self.notebook = notebook
+
+        def execute(self, env):
+            environments.append(env.get("TINYCLONE_FAST"))
+            self.notebook.cells[-1].outputs = [new_output("stream", name="stdout", text="1.5 200.0\n")]
+
+    monkeypatch.setattr(run_lessons, "NotebookClient", Kernel)
+    monkeypatch.setenv("TINYCLONE_FAST", "1")
+    for fast in (False, True):
+        notebook = executed_notebook()
+        assert run_lessons.execute(notebook, Path(), fast=fast) == (1.5, 200.0)
+        assert len(notebook.cells) == 2
+    assert environments == [None, "1"]
+
+
 def test_a_plot_of_many_colours_is_packed_and_one_of_few_stays():
     def png(pixels: np.ndarray) -> str:
         buffer = io.BytesIO()
