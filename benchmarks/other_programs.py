@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -17,6 +18,11 @@ PEERS_PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 PROGRAMS = {
     "flite": ["-voice", "slt", "-t", "{text}", "-o", "{wav}"],
     "espeak-ng": ["-v", "en-us", "-w", "{wav}", "--", "{text}"],
+}
+# The files that they read to speak so: of flite's libraries, which hold data, and of espeak-ng's data.
+MODELS = {
+    "flite": ("libflite_cmu_us_slt", "libflite_usenglish", "libflite_cmulex"),
+    "espeak-ng": ("phondata", "phonindex", "phontab", "intonations", "en_dict", "lang/gmw/en-US"),
 }
 PEERS = ("pico", "piper", "hibari")
 ONE_SENTENCE = ["The first sentence of all is the slowest one to be spoken."]
@@ -36,7 +42,25 @@ def by_program(name: str, held_out: HeldOut, settings: Settings) -> Iterator[Utt
         subprocess.run([program, *command], check=True, capture_output=True, timeout=60)
         seconds.append(perf_counter() - start)
         yield Utterance(name, "its own", text, path, synthesis_sec=seconds[-1])
-    settings.footprints[name] = Footprint(cold_sec=sorted(seconds)[len(seconds) // 2])
+    settings.footprints[name] = Footprint(sorted(seconds)[len(seconds) // 2], bytes_of_models(name, program))
+
+
+def bytes_of_models(name: str, program: str) -> int | None:
+    """Return how large the models and dictionaries of a program are; None where they are not all found."""
+    if name == "flite":
+        libraries = dict(re.findall(r"(libflite\w*)\.so\S* => (\S+)", _said_by("ldd", program)))
+        files = [Path(libraries.get(library, "")) for library in MODELS[name]]
+    else:
+        folder = re.search(r"Data at: (.+)", _said_by(program, "--version"))
+        files = [Path(folder[1].strip(), part) for part in MODELS[name]] if folder else [Path()]
+    return sum(file.stat().st_size for file in files) if all(file.is_file() for file in files) else None
+
+
+def _said_by(*command: str) -> str:
+    """Return what a command prints; nothing if it is not there."""
+    if shutil.which(command[0]) is None:
+        return ""
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60).stdout
 
 
 def by_peer(name: str, held_out: HeldOut, settings: Settings) -> Iterator[Utterance]:

@@ -6,12 +6,16 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from systems import TITLES
 from utterances import Utterance
 
 from tinyclone.evaluation import bootstrap_word_error_rate
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 # (what, voices, key of a row, goal, unit): what this project wants to reach.
 NAMED, ALL = ("kathleen", "lj"), ("kathleen", "lj", "unseen")
@@ -24,6 +28,7 @@ GOALS = (
     ("cosine to the reference, unseen voices", "ours", ("unseen",), "cosine", 0.70, ""),
     ("real-time factor, warm", "ours", ALL, "real_time_factor", 0.03, ""),
 )
+OWN_COLOUR, OTHER_COLOUR = "#0072b2", "#d55e00"
 IMPORT_GOAL_SEC = 0.5
 COLD_GOAL_SEC = 3.0
 
@@ -204,7 +209,7 @@ def write_all(results: dict, out: Path) -> None:
     _replace(out / "results.json", json.dumps(results, indent=1).encode())
     _replace(out / "results.md", markdown(results).encode())
     if any("wer" in row for row in results["rows"]):
-        _plot(results["rows"], out / "results.png")
+        _plot(results, out / "results.png")
 
 
 def _replace(path: Path, content: bytes) -> None:
@@ -213,32 +218,49 @@ def _replace(path: Path, content: bytes) -> None:
     os.replace(temporary, path)
 
 
-def _plot(rows: list[dict], path: Path) -> None:
+def _plot(results: dict, path: Path) -> None:
+    """Draw a column of dots for each thing measured; every row is a system that speaks with a voice."""
     import matplotlib
 
     matplotlib.use("Agg")
     from matplotlib import pyplot as plt
+    from matplotlib.ticker import LogLocator, NullFormatter
 
-    rows = [row for row in rows if "wer" in row][::-1]
+    rows = [row for row in results["rows"] if "wer" in row][::-1]
     names = [f"{TITLES[row['system']]}, {row['voice']}" for row in rows]
-    figure, (words, voices) = plt.subplots(1, 2, figsize=(11, 0.45 * len(rows) + 1.6), sharey=True)
+    sizes = {name: one["n_bytes"] for name, one in results["footprints"].items()}
+    megabytes = [sizes[row["system"]] / 1e6 if sizes.get(row["system"]) else None for row in rows]
+    figure, (words, marks, voices, speed, disk) = plt.subplots(
+        1, 5, figsize=(17, 0.36 * len(rows) + 1.6), sharey=True, layout="constrained"
+    )
     rates = np.array([[row["wer"], row["wer_low"], row["wer_high"]] for row in rows]) * 100
     reach = abs(rates[:, 1:] - rates[:, :1]).T
-    words.errorbar(rates[:, 0], names, xerr=reach, fmt="o", capsize=3, color="#0072b2")
-    words.set(xlabel="word error rate in %, 95 % interval (less is better)", xlim=(0, None))
-    for key, label, marker, colour in (
-        ("cosine", "to the own speaker", "o", "#0072b2"),
-        ("cosine_other_speakers", "to other speakers", "x", "#d55e00"),
-    ):
-        points = [(row[key], name) for row, name in zip(rows, names, strict=True) if row[key] is not None]
-        if points:
-            voices.plot(*zip(*points, strict=True), marker, color=colour, label=label)
-            voices.legend(loc="lower right")
-    voices.set(xlabel="Resemblyzer cosine (the further apart, the better)")
-    for axes in (words, voices):
+    words.errorbar(rates[:, 0], names, xerr=reach, fmt="o", capsize=3, color=OWN_COLOUR)
+    words.set(xlabel="word errors in %, 95 % interval\n(less is better)", xlim=(0, None))
+    _dots(marks, names, [row["mos"] for row in rows])
+    marks.set(xlabel="predicted mark, 1 to 5\n(more is better)")
+    _dots(voices, names, [row["cosine"] for row in rows], label="to the own speaker")
+    others = [row["cosine_other_speakers"] for row in rows]
+    _dots(voices, names, others, marker="x", color=OTHER_COLOUR, label="to other speakers")
+    voices.set(xlabel="Resemblyzer cosine\n(the further apart, the better)")
+    voices.legend(loc="lower right")
+    _dots(speed, names, [row.get("real_time_factor") for row in rows])
+    speed.set(xlabel="real-time factor, warm\n(less is better)", xscale="log")
+    _dots(disk, names, megabytes)
+    disk.set(xlabel="models on disk in MB, where known\n(less is better)", xscale="log")
+    for axes in (speed, disk):
+        axes.xaxis.set(
+            major_locator=LogLocator(subs=(1, 2, 5)), major_formatter="{x:g}", minor_formatter=NullFormatter()
+        )
+    for axes in (words, marks, voices, speed, disk):
         axes.grid(alpha=0.3)
-    figure.tight_layout()
     temporary = path.with_name(f".{path.stem}.part.png")
-    figure.savefig(temporary, dpi=110)
+    figure.savefig(temporary, dpi=100)
     plt.close(figure)
     os.replace(temporary, path)
+
+
+def _dots(axes: Axes, names: list[str], values: list[float | None], **style: str) -> None:
+    """Draw the values that are known, each in the row of its name."""
+    known = [np.nan if value is None else value for value in values]
+    axes.plot(known, names, **{"marker": "o", "linestyle": "", "color": OWN_COLOUR, **style})

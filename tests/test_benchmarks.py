@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -102,6 +103,36 @@ def test_rows_pool_errors_and_count_the_nearest_voice():
     )
     assert "10.0 %" in page and "| 2.50 s | 9.4 MB |  |" in page
     assert "| `tinyclone clone`, cold |  | ≤ 3 s | 2.5 s | met |" in page
+
+
+def test_the_picture_shows_what_was_measured_and_stands_without_the_rest(tmp_path):
+    from matplotlib import image
+
+    results = json.loads((REPOSITORY / "benchmarks" / "results.json").read_text(encoding="utf-8"))
+    report._plot(results, tmp_path / "all.png")
+    bare = dict.fromkeys(("mos", "cosine", "cosine_other_speakers")) | {"system": "flite", "voice": "its own"}
+    bare |= dict.fromkeys(("wer", "wer_low", "wer_high"), 0.1)
+    report._plot({"rows": [bare], "footprints": {}}, tmp_path / "bare.png")
+    heights = [image.imread(tmp_path / f"{name}.png").shape[0] for name in ("bare", "all")]
+    assert heights[1] - heights[0] == 36 * (len(results["rows"]) - 1)
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.parametrize("name", ["flite", "espeak-ng"])
+def test_a_program_is_as_large_as_the_models_that_it_names(name, tmp_path, monkeypatch):
+    import other_programs
+
+    for number, part in enumerate(other_programs.MODELS[name], start=1):
+        (tmp_path / part).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / part).write_bytes(bytes(number))
+    libraries = "".join(f"\t{part}.so.1 => {tmp_path / part} (0x1)\n" for part in other_programs.MODELS[name])
+    said = libraries if name == "flite" else f"1.51  Data at: {tmp_path}\n"
+    monkeypatch.setattr(other_programs, "_said_by", lambda *command: said)
+    assert other_programs.bytes_of_models(name, name) == (6 if name == "flite" else 21)
+    (tmp_path / other_programs.MODELS[name][-1]).unlink()
+    assert other_programs.bytes_of_models(name, name) is None
+    monkeypatch.setattr(other_programs, "_said_by", lambda *command: "")
+    assert other_programs.bytes_of_models(name, name) is None
 
 
 @pytest.mark.slow
