@@ -1,0 +1,282 @@
+"""Tacotron 2: characters go in, a mel comes out, frame after frame, until the model itself says stop.
+
+Shen et al. 2018, "Natural TTS synthesis by conditioning WaveNet on mel spectrogram predictions". Only
+``keras`` and ``keras.ops``: the same file runs on TensorFlow and JAX. Shapes in comments: B sentences,
+T characters, F frames, M mel bands, D decoder steps (F = D * r, with r frames a step), C channels,
+A attention units, U units of the decoder.
+"""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+from keras import layers, ops
+
+from tinyclone.papers.attention_decoding import Prenet, Spoken, follow_teacher, run_freely
+from tinyclone.papers.character_encoder import CharacterEncoder, Convolutions
+from tinyclone.papers.characters import encode_characters
+from tinyclone.papers.guided_attention import guided_attention_loss
+from tinyclone.papers.location_attention import LocationSensitiveAttention
+from tinyclone.papers.tacotron2_config import Tacotron2Config
+from tinyclone.text import speakable
+
+UNSEEN = -1e9
+
+
+class Decoder(layers.Layer):
+    """Two LSTM layers that say what comes next, and attention that says where to read.
+
+    Notes
+    -----
+    Shen et al. 2018, section 2.2: the last frame and what was read last go into the LSTM layers; what they
+    say decides what is read now; both together become the next frames and the probability to stop.
+
+    Lesson: lessons/papers/tacotron2.ipynb
+    """
+
+    def __init__(self, config: Tacotron2Config) -> None:
+        super().__init__()
+        self.config = config
+        self.cells = [layers.LSTMCell(config.decoder_units) for _ in range(2)]
+        self.attention = LocationSensitiveAttention(
+            config.attention_units, n_filters=config.location_filters, n_taps=config.location_kernel
+        )
+        self.frames = layers.Dense(config.reduction_factor * config.audio.n_mels)
+        self.stop = layers.Dense(1)
+
+    def build(self, memory_shape, *other_shapes) -> None:
+        """Make all weights, so that a loop over steps makes none."""
+        units, read = self.config.decoder_units, memory_shape[-1]
+        self.cells[0].build((None, self.config.prenet_units + read))
+        self.cells[1].build((None, units))
+        self.attention.build(memory_shape, units)
+        self.frames.build((None, units + read))
+        self.stop.build((None, units + read))
+        self.built = True
+
+    def call(self, memory, real, read):
+        """Take all steps with a teacher; read (B, D, prenet_units) is what the prenet made of his frames."""
+        return follow_teacher(self.reader_of(memory, real), self.begin(memory), read)
+
+    def begin(self, memory):
+        """Return the state before the first step: both LSTM layers', context, attention and its sum."""
+        units = [ops.zeros((ops.shape(memory)[0], self.config.decoder_units)) for _ in range(4)]  # (B, U)
+        return [*units, *(ops.zeros_like(one) for one in (memory[:, 0], memory[..., 0], memory[..., 0]))]
+
+    def reader_of(self, memory, real, window: int | None = None):
+        """Return the function that takes one step, for `follow_teacher` and `run_freely`.
+
+        Parameters
+        ----------
+        memory : tensor, shape (B, T, C)
+            What the encoder made of the text.
+        real : tensor, shape (B, T), bool
+            Which characters are not padding.
+        window : int, optional
+            Attention may only move so many characters ahead of where it looked last, and one back.
+        """
+        keys = self.attention.key(memory)  # (B, T, A)
+        padding = UNSEEN * (1 - ops.cast(real, keys.dtype))  # (B, T)
+        place = ops.arange(ops.shape(memory)[1])[None, :]  # (1, T)
+
+        def step(state, x):
+            h1, c1, h2, c2, context, attention, looked_at = state
+            hidden = padding
+            if window is not None:
+                ahead = place - ops.cast(ops.argmax(attention, axis=-1), place.dtype)[:, None]  # (B, T)
+                hidden = hidden + UNSEEN * ops.cast((ahead > window) | (ahead < -1), keys.dtype)
+            h1, (_, c1) = self.cells[0](ops.concatenate([x, context], axis=-1), [h1, c1])  # (B, U)
+            h2, (_, c2) = self.cells[1](h1, [h2, c2])  # (B, U)
+            context, attention = self.attention.look(memory, keys, hidden, h2, looked_at)
+            said = ops.concatenate([h2, context], axis=-1)  # (B, U + C)
+            outputs = {"frames": self.frames(said), "stop": self.stop(said)[:, 0], "attention": attention}
+            return [h1, c1, h2, c2, context, attention, looked_at + attention], outputs
+
+        return step
+
+
+class Tacotron2(keras.Model):
+    """The whole model: `call` with a teacher, for training; `speak` without.
+
+    Parameters
+    ----------
+    config : Tacotron2Config
+        The sizes.
+
+    Notes
+    -----
+    Shen et al. 2018, section 2 and figure 1. Its WaveNet, which makes a wave of the mel, is
+    `tinyclone.papers.wavenet`; the vocoder of lesson 7 is faster.
+
+    Lesson: lessons/papers/tacotron2.ipynb
+    """
+
+    def __init__(self, config: Tacotron2Config = Tacotron2Config()) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = CharacterEncoder(
+            config.n_characters,
+            channels=[config.encoder_channels] * config.encoder_layers,
+            kernel=config.encoder_kernel,
+            units=config.encoder_units,
+            dropout=config.convolution_dropout,
+        )
+        self.prenet = Prenet([config.prenet_units] * 2, dropout=config.prenet_dropout)
+        self.decoder = Decoder(config)
+        channels = [config.postnet_channels] * (config.postnet_layers - 1)
+        settings = {"kernel": config.postnet_kernel, "dropout": config.convolution_dropout}
+        self.postnet = Convolutions(channels, activation="tanh", **settings)
+        self.correction = layers.Conv1D(config.audio.n_mels, config.postnet_kernel, padding="same")
+        names = ("mel_before", "mel_after", "stop", "guided")
+        self.parts = {name: keras.metrics.Mean(name=name) for name in names}
+
+    def build_all(self) -> Tacotron2:
+        """Create every weight by one call on zeros and return the model, ready to load weights."""
+        mel = np.zeros((1, 2 * self.config.reduction_factor, self.config.audio.n_mels), np.float32)
+        self({"characters": np.ones((1, 3), np.int32), "mel": mel, "frames": np.array([len(mel[0])])})
+        return self
+
+    def call(self, inputs, training=False):
+        """Make a mel while a teacher says after each step what the frames should have been.
+
+        Parameters
+        ----------
+        inputs : dict
+            ``characters`` (B, T) int, 0 where padded; ``mel`` (B, F, M), natural log; ``frames`` (B,), how
+            many of F are no padding.
+
+        Returns
+        -------
+        dict
+            ``before`` and ``after`` the postnet (B, F, M), natural log; ``stop`` (B, D), a logit;
+            ``attention`` (B, D, T).
+
+        Raises
+        ------
+        ValueError
+            If F is no multiple of the reduction factor.
+        """
+        characters, n_per_step = inputs["characters"], self.config.reduction_factor
+        n_frames = inputs["mel"].shape[1]
+        if n_frames is not None and n_frames % n_per_step:
+            raise ValueError(
+                f"The batch has {n_frames} frames, which make no whole steps. Pad them: "
+                f"SentenceBatches(..., frames_multiple={n_per_step})."
+            )
+        mel = self._normalised(inputs["mel"])  # (B, F, M)
+        teacher = mel[:, n_per_step - 1 :: n_per_step]  # (B, D, M), the last frame of each step
+        shifted = ops.pad(teacher, [[0, 0], [1, 0], [0, 0]])[:, :-1]  # (B, D, M)
+        memory = self.encoder(characters, training=training)  # (B, T, C)
+        read = self.prenet(shifted, training=True)  # (B, D, prenet_units)
+        outputs = self.decoder(memory, ops.not_equal(characters, 0), read)
+        before = ops.reshape(outputs["frames"], ops.shape(mel))  # (B, D, r * M) -> (B, F, M)
+        after = self.improve(before, self._real_frames(inputs), training=training)  # (B, F, M)
+        return {
+            "before": self._natural(before),
+            "after": self._natural(after),
+            "stop": outputs["stop"],
+            "attention": outputs["attention"],
+        }
+
+    def improve(self, mel, mask, training=False):
+        """Add to a normalised mel what the postnet finds missing. (B, F, M), (B, F, 1) -> (B, F, M)"""
+        return mel + self.correction(self.postnet(mel, mask, training=training))
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        """Return the sum of all losses and note each of them; padding has no part in it."""
+        config, mask = self.config, self._real_frames(x)  # (B, F, 1)
+        n_values = ops.sum(mask) * config.audio.n_mels * config.mel_std**2
+        losses = {
+            f"mel_{name}": ops.sum(mask * ops.square(y_pred[name] - y["mel"])) / n_values
+            for name in ("before", "after")
+        }
+        steps, place = self._steps(x), ops.arange(ops.shape(y_pred["stop"])[1])[None, :]
+        real, last = (ops.cast(one, "float32") for one in (place < steps, ops.equal(place, steps - 1)))
+        logit = y_pred["stop"]  # (B, D)
+        surprise = config.stop_weight * last * ops.softplus(-logit) + (real - last) * ops.softplus(logit)
+        losses["stop"] = ops.sum(surprise) / ops.sum(real)
+        n_characters = ops.sum(ops.cast(ops.not_equal(x["characters"], 0), "int32"), axis=1)  # (B,)
+        losses["guided"] = guided_attention_loss(y_pred["attention"], steps[:, 0], n_characters)
+        for name, loss in losses.items():
+            self.parts[name].update_state(loss)
+        return sum(losses.values()) + (config.guided_weight - 1) * losses["guided"]
+
+    def _steps(self, inputs):
+        """Return how many decoder steps are no padding, (B, 1)."""
+        n_per_step = self.config.reduction_factor
+        return (ops.cast(inputs["frames"], "int32")[:, None] + n_per_step - 1) // n_per_step
+
+    def _real_frames(self, inputs):
+        """Return 1 for every frame of a real decoder step, else 0, (B, F, 1)."""
+        place = ops.arange(ops.shape(inputs["mel"])[1])[None, :]
+        return ops.cast(place < self._steps(inputs) * self.config.reduction_factor, "float32")[..., None]
+
+    def _normalised(self, mel):
+        return (mel - self.config.mel_mean) / self.config.mel_std
+
+    def _natural(self, mel):
+        return mel * self.config.mel_std + self.config.mel_mean
+
+    def speak(
+        self,
+        text: str,
+        *,
+        seed: int | None = 0,
+        stop_at: float = 0.5,
+        longest_sec: float = 12.0,
+        window: int | None = None,
+    ) -> Spoken:
+        """Say a text without a teacher: each step is given what the step before has made.
+
+        Parameters
+        ----------
+        text : str
+            Any English text.
+        seed : int, optional
+            Of the prenet's dropout, which stays on; without one, it is off.
+        stop_at : float in [0, 1]
+            Probability to stop at which it does.
+        longest_sec : float > 0
+            Where it has to stop.
+        window : int > 0, optional
+            Attention may only move so many characters ahead at once, and one back.
+
+        Returns
+        -------
+        Spoken
+
+        Raises
+        ------
+        TextError
+            If nothing in the text can be spoken.
+        ValueError
+            If a setting is out of its range.
+
+        Notes
+        -----
+        Lesson: lessons/papers/tacotron2.ipynb
+        """
+        config = self.config
+        max_steps = int(longest_sec * config.audio.frames_per_sec / config.reduction_factor)
+        if max_steps < 1 or (window is not None and window < 1):
+            raise ValueError(
+                f"longest_sec = {longest_sec} and window = {window}: expected at least "
+                "one decoder step, and one character or None."
+            )
+        characters = ops.convert_to_tensor(encode_characters(text)[None])  # (1, T)
+        memory = self.encoder(characters)  # (1, T, C)
+        n_mels = config.audio.n_mels
+        outputs, stopped = run_freely(
+            self.decoder.reader_of(memory, ops.not_equal(characters, 0), window),
+            self.decoder.begin(memory),
+            prenet=self.prenet,
+            first_frame=ops.zeros((1, n_mels)),
+            next_frame=lambda outputs: outputs["frames"][:, -n_mels:],
+            is_last=lambda outputs: 1 / (1 + np.exp(-outputs["stop"])) >= stop_at,
+            max_steps=max_steps,
+            seed=seed,
+        )
+        before = outputs["frames"].reshape(1, -1, n_mels)  # (1, F, M)
+        after = self.improve(before, np.ones((1, before.shape[1], 1), np.float32))
+        mel = self._natural(ops.convert_to_numpy(after)[0])
+        return Spoken(speakable(text), mel, outputs["attention"], stopped, config.audio)
