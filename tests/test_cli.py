@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import os
 import re
 import subprocess
 import sys
@@ -318,6 +319,7 @@ def test_damaged_shipped_weights_are_a_mistake_not_a_traceback(tiny_shipped, tmp
 
 def test_doctor_finds_a_healthy_installation_healthy(tiny_shipped, capsys, monkeypatch):
     monkeypatch.setattr(shipped, "shipped_folder", lambda: tiny_shipped)
+    monkeypatch.setattr(doctor, "_nvidia_cards", list)
     assert main(["doctor"]) == 0, capsys.readouterr().out
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 11 and all(line.startswith("OK ") for line in lines[:-1])
@@ -328,11 +330,43 @@ def test_doctor_names_each_fault_and_its_fix(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(shipped, "shipped_folder", lambda: tmp_path)
     monkeypatch.setattr(doctor, "PACKAGES", ("numpy", "no-such-package"))
     monkeypatch.setattr(doctor, "PYTHON_RANGE", ((2, 6), (2, 7)))
+    monkeypatch.setattr(doctor, "_nvidia_cards", list)
     assert main(["doctor"]) == 1
     page = capsys.readouterr().out
     failed = re.findall(r"^FAIL  (\S+ ?\S+)", page, flags=re.MULTILINE)
     assert failed == ["Python", "packages", "shipped weights", "shipped voices", "speaking with", "the whole"]
     assert "pip install no-such-package" in page and "2.6 to 2.7" in page
+
+
+@pytest.fixture
+def driver_of_a_card(tmp_path, monkeypatch):
+    """A machine whose driver knows a graphics card, which no backend sees."""
+    import keras
+    import tensorflow
+
+    program = tmp_path / "nvidia-smi"
+    program.write_text('#!/bin/sh\n[ "$1" = --query-gpu=name ] && echo "NVIDIA T4"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(keras.backend, "backend", lambda: "tensorflow")
+    monkeypatch.setattr(tensorflow.config, "list_physical_devices", lambda kind: [])
+    return program
+
+
+def test_doctor_says_how_training_comes_to_use_a_card_that_is_there(driver_of_a_card):
+    finding = doctor._find("GPU", doctor._check_gpu)
+    assert not finding.ok and finding.detail == "tensorflow does not see the NVIDIA T4 of this machine"
+    assert 'Fix: pip install "tensorflow[and-cuda]"' in finding.line()
+    assert 'pip install "jax[cuda12]" and KERAS_BACKEND=jax' in finding.line()
+
+
+def test_doctor_misses_no_card_that_was_hidden_or_whose_driver_fails(driver_of_a_card, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "-1")
+    assert doctor._check_gpu().startswith("none: ")
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    driver_of_a_card.write_text("#!/bin/sh\necho No devices were found\nexit 6\n")
+    assert doctor._check_gpu().startswith("none: ")
 
 
 def test_doctor_survives_what_it_did_not_expect(monkeypatch):

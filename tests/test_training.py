@@ -89,6 +89,31 @@ def test_auditions_speak_held_out_sentences(tmp_path):
     assert len(load_audio(tmp_path / "heard" / "epoch-002_ann_0.wav")) > 0
 
 
+@pytest.mark.gpu
+def test_on_a_gpu_training_in_mixed_precision_uses_it(tmp_path):
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        pytest.skip("where memory is counted, on TensorFlow")
+    import tensorflow
+
+    class Policies(keras.callbacks.Callback):
+        seen: list[str] = []
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.seen.append(self.model.cloner.compute_dtype)
+
+    assert tensorflow.config.list_physical_devices("GPU"), "tinyclone doctor says how to mend it"
+    tensorflow.config.experimental.reset_memory_stats("GPU:0")
+    before = tensorflow.config.experimental.get_memory_info("GPU:0")["current"]
+    cloner = train(tmp_path, callbacks=[Policies()], mixed_precision=True)
+    used = tensorflow.config.experimental.get_memory_info("GPU:0")["peak"] - before
+    assert set(Policies.seen) == {"float16"} and len(Policies.seen) == 12
+    assert all("GPU" in weight.value.device for weight in cloner.weights)
+    # The weights in single precision and Adam's two averages of them, and what is computed on the way.
+    assert used > 3 * 4 * cloner.count_params()
+
+
 # --- killed
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import tempfile
 import time
@@ -21,6 +22,12 @@ PACKAGES = (
 )  # fmt: skip
 REINSTALL = "install again in a new environment: python -m venv .venv && .venv/bin/pip install tinyclone"
 PYTHON_RANGE = ((3, 10), (3, 13))
+# What brings CUDA's libraries to a backend that was installed without them.
+ON_JAX = 'pip install "jax[cuda12]"'
+CUDA_FIXES = {
+    "tensorflow": f'pip install "tensorflow[and-cuda]", or train on JAX: {ON_JAX} and KERAS_BACKEND=jax.',
+    "jax": ON_JAX,
+}
 
 
 class Fault(Exception):
@@ -129,16 +136,30 @@ def _check_backend() -> str:
 def _check_gpu() -> str:
     import keras
 
-    names = []
-    if keras.backend.backend() == "tensorflow":
+    names, backend = [], keras.backend.backend()
+    if backend == "tensorflow":
         import tensorflow
 
         names = [device.name for device in tensorflow.config.list_physical_devices("GPU")]
-    elif keras.backend.backend() == "jax":
+    elif backend == "jax":
         import jax
 
         names = [str(device) for device in jax.devices() if device.platform != "cpu"]
+    hidden = os.environ.get("CUDA_VISIBLE_DEVICES") in ("", "-1")
+    cards = [] if names or hidden else _nvidia_cards()
+    if cards and backend in CUDA_FIXES:
+        raise Fault(f"{backend} does not see the {', '.join(cards)} of this machine", fix=CUDA_FIXES[backend])
     return ", ".join(names) or "none: speaking needs none, training a large model is faster with one"
+
+
+def _nvidia_cards() -> list[str]:
+    """Return the names of the graphics cards that NVIDIA's driver knows; none where there is no driver."""
+    command = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return done.stdout.strip().splitlines()
 
 
 def _check_audio() -> str:
