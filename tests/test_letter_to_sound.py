@@ -220,10 +220,11 @@ def test_shipped_network_reads_what_it_never_saw():
     from tinyclone.shipped import shipped_folder
 
     assert (shipped_folder() / "letter_to_sound.npz").stat().st_size <= 1_000_000
-    test = split_words(dictionary_words(dictionary()))["test"][::15]
+    test = split_words(dictionary_words(dictionary()))["test"][::5]
     listed = all_pronunciations()
     errors = phone_errors(shipped_letter_to_sound(), {word: listed[word] for word in test})
-    assert errors["n_words"] > 300 and errors["phone_error_rate"] < 0.10
+    # All test words give 7.9 % (benchmarks/letter_to_sound.md), every fifth of them 7.3 to 8.3 %.
+    assert errors["n_words"] > 1000 and errors["phone_error_rate"] < 0.085
 
 
 def test_every_pronunciation_is_listed_the_first_one_first():
