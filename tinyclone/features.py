@@ -44,8 +44,9 @@ def prepare(
     Each shard holds 64 clips and is named by a hash of what it was made from: the settings (see
     `tinyclone.feature_cache.settings_of`), the clips with the size and time of change of their
     recordings, and the playing rates. Other settings or a new recording therefore never meet a stale
-    shard, and a run that was stopped goes on with the shards that are missing. Neither features nor
-    recordings are held in memory longer than a shard takes.
+    shard, and a run that was stopped goes on with the shards that are missing: a kill costs each worker
+    at most the one shard that it was making. Neither features nor recordings are held in memory longer
+    than a shard takes.
 
     Parameters
     ----------
