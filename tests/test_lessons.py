@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import statistics
+import sys
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -16,6 +17,10 @@ import pytest
 from tinyclone import exercises
 
 REPOSITORY = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(REPOSITORY / "scripts"))
+
+import run_lessons  # noqa: E402
+
 NOTEBOOKS = sorted(
     path for path in (REPOSITORY / "lessons").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts
 )
@@ -148,6 +153,21 @@ def test_its_outputs_name_no_folder_of_a_machine(path):
             texts = [output.get("text", ""), *output.get("data", {}).values()]
             found += [hit for text in texts for hit in folder.findall(str(text))]
     assert found == [], "run it with: make lessons"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["00_hear_it_first", "02_mel_extraction", "08_your_own_voice"])
+def test_it_runs_without_widgets(name):
+    path = REPOSITORY / "lessons" / f"{name}.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    assert any("widget" in cell.source for cell in code_cells(path)), "a lesson that would show some"
+    # What import finds when a package is not installed.
+    hidden = nbformat.v4.new_code_cell('import sys\n\nsys.modules["ipywidgets"] = None')
+    notebook.cells.insert(0, hidden)
+    run_lessons.execute(notebook, path.parent, fast=True)
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    kinds = {kind for output in outputs for kind in output.get("data", {})}
+    assert "text/html" in kinds and run_lessons.WIDGET not in kinds
 
 
 @each_lesson
