@@ -15,6 +15,7 @@ The corpus can be any that tinyclone.corpora reads, of one speaker: LJ Speech on
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +25,9 @@ from typing import Any
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
+import numpy as np
 
+from tinyclone.config import AudioConfig
 from tinyclone.fitting import Batches
 from tinyclone.paper_training import train_paper
 from tinyclone.papers.one_voice import Sentence, read_one_voice
@@ -44,6 +47,8 @@ class Recipe:
         Checkpoints, and the steps between them.
     settings : dict
         What else `train_paper` is given.
+    audio : AudioConfig
+        How the mels of the sentences are made.
     """
 
     make: Callable[[Sequence[Sentence]], keras.Model]
@@ -51,10 +56,78 @@ class Recipe:
     epochs: int
     steps_of_an_epoch: int = 250
     settings: dict[str, Any] = field(default_factory=dict)
+    audio: AudioConfig = AudioConfig()
+
+
+def wavenet() -> Recipe:
+    """An eighth of a second of each of four sentences at a step."""
+    from tinyclone.paper_batches import WaveBatches
+    from tinyclone.papers.wavenet import WaveNet
+
+    return Recipe(
+        make=lambda training: WaveNet(),
+        batches=functools.partial(WaveBatches, clips=4, frames=8),
+        epochs=20,
+        settings={"learning_rate": 3e-3, "ema_momentum": 0.995},
+    )
+
+
+def tacotron() -> Recipe:
+    """Sixteen sentences at a step, with guided attention."""
+    from tinyclone.papers.tacotron import Tacotron, TacotronConfig
+    from tinyclone.spectrogram_batches import SpectrogramBatches
+
+    sizes = TacotronConfig()
+    shape = {"reduction_factor": sizes.reduction_factor, "silent_steps": sizes.silent_steps}
+    return Recipe(
+        make=lambda training: Tacotron(sizes),
+        batches=functools.partial(SpectrogramBatches, clips=16, **shape),
+        epochs=14,
+        settings={"learning_rate": 1e-3},
+    )
+
+
+def tacotron2() -> Recipe:
+    """Sixteen sentences at a step, with guided attention."""
+    from tinyclone.paper_batches import SentenceBatches
+    from tinyclone.papers.tacotron2 import Tacotron2, Tacotron2Config
+
+    def make(training: Sequence[Sentence]) -> Tacotron2:
+        values = np.concatenate([one.mel for one in training])  # (F, M)
+        return Tacotron2(Tacotron2Config(mel_mean=float(values.mean()), mel_std=float(values.std())))
+
+    reduction_factor = Tacotron2Config().reduction_factor
+    return Recipe(
+        make=make,
+        batches=functools.partial(SentenceBatches, clips=16, frames_multiple=reduction_factor),
+        epochs=10,
+        settings={"learning_rate": 2e-3},
+    )
+
+
+def melnet() -> Recipe:
+    """Sixteen sentences for the first tier at a step, and three quarters of a second of each for the others."""
+    from tinyclone.melnet_batches import MelNetBatches
+    from tinyclone.papers.melnet import MelNet, MelNetConfig
+
+    sizes = MelNetConfig()
+    return Recipe(
+        make=lambda training: MelNet(sizes),
+        batches=functools.partial(MelNetBatches, clips=16, frames_multiple=sizes.frames_multiple),
+        epochs=7,
+        steps_of_an_epoch=100,
+        settings={"learning_rate": 2e-3},
+        audio=sizes.audio,
+    )
 
 
 # Each recipe is a function, so that only the model that is trained is imported.
-RECIPES: dict[str, Callable[[], Recipe]] = {}
+RECIPES: dict[str, Callable[[], Recipe]] = {
+    "wavenet": wavenet,
+    "tacotron": tacotron,
+    "tacotron2": tacotron2,
+    "melnet": melnet,
+}
 
 
 def main() -> None:
@@ -69,7 +142,7 @@ def main() -> None:
     recipe = RECIPES[arguments.paper]()
     epochs = arguments.epochs or recipe.epochs
     keras.utils.set_random_seed(0)
-    training, held_out = read_one_voice(arguments.corpus)
+    training, held_out = read_one_voice(arguments.corpus, config=recipe.audio)
     model = recipe.make(training)
     train_paper(
         arguments.run,

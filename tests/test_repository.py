@@ -51,7 +51,9 @@ FLOORS = {
         "pretrained",
         "letter_to_sound_training",
         "fitting",
+        "melnet_batches",
         "paper_batches",
+        "spectrogram_batches",
         "paper_training",
     ],
     5: ["voice", "synthesis", "confidence", "evaluation", "listening", "exercises", "finetuning"]

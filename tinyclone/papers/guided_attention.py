@@ -36,8 +36,9 @@ def guided_attention_loss(alignment, decoder_steps, characters, *, width: float 
 
     Lesson: lessons/papers/tacotron.ipynb
     """
-    step = ops.arange(alignment.shape[1], dtype="float32")[None, :, None]
-    character = ops.arange(alignment.shape[2], dtype="float32")[None, None, :]
+    _, most_steps, most_characters = ops.shape(alignment)
+    step = ops.arange(most_steps, dtype="float32")[None, :, None]
+    character = ops.arange(most_characters, dtype="float32")[None, None, :]
     n_steps = ops.cast(decoder_steps, "float32")[:, None, None]
     n_characters = ops.cast(characters, "float32")[:, None, None]
     distance = character / n_characters - step / n_steps  # (B, D, T)
