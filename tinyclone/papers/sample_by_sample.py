@@ -7,10 +7,11 @@ Shapes in comments: F frames, K layers, C residual channels, S skip channels, H 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numba
 import numpy as np
+from keras import ops
 
 if TYPE_CHECKING:
     from tinyclone.papers.wavenet import WaveNet
@@ -58,21 +59,26 @@ def weights_of(wavenet: WaveNet) -> NetworkWeights:
     -----
     Lesson: lessons/papers/wavenet.ipynb
     """
-    gated = wavenet.gated
+    layers = wavenet.gated
     return NetworkWeights(
         dilations=np.array(wavenet.config.dilations),
-        first=np.array(wavenet.first.kernel)[0],
-        first_bias=np.array(wavenet.first.bias),
-        taps=np.stack([np.array(one.convolution.kernel) for one in gated]),
-        residual=np.stack([np.array(one.residual.kernel) for one in gated[:-1]]),
-        residual_bias=np.stack([np.array(one.residual.bias) for one in gated[:-1]]),
-        skip=np.stack([np.array(one.skip.kernel) for one in gated]),
-        skip_bias=sum(np.array(one.skip.bias) for one in gated),
-        hidden=np.array(wavenet.hidden.kernel),
-        hidden_bias=np.array(wavenet.hidden.bias),
-        scores=np.array(wavenet.scores.kernel),
-        scores_bias=np.array(wavenet.scores.bias),
+        first=_array(wavenet.first.kernel)[0],
+        first_bias=_array(wavenet.first.bias),
+        taps=np.stack([_array(one.convolution.kernel) for one in layers]),
+        residual=np.stack([_array(one.residual.kernel) for one in layers[:-1]]),
+        residual_bias=np.stack([_array(one.residual.bias) for one in layers[:-1]]),
+        skip=np.stack([_array(one.skip.kernel) for one in layers]),
+        skip_bias=sum(_array(one.skip.bias) for one in layers),
+        hidden=_array(wavenet.hidden.kernel),
+        hidden_bias=_array(wavenet.hidden.bias),
+        scores=_array(wavenet.scores.kernel),
+        scores_bias=_array(wavenet.scores.bias),
     )
+
+
+def _array(variable: Any) -> np.ndarray:
+    """Copy a variable: JAX's arrays may not be written to, and numba would compile anew for them."""
+    return np.array(ops.convert_to_numpy(variable), np.float32)
 
 
 def draw_samples(

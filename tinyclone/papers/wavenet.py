@@ -85,8 +85,8 @@ class GatedLayer(layers.Layer):
 
     Notes
     -----
-    Van den Oord et al. 2016, sections 2.3 and 2.4: ``tanh(W_f * x + V_f * y) . sigmoid(W_g * x + V_g * y)``,
-    equation 5, where y is what the mel says.
+    Van den Oord et al. 2016, sections 2.3 to 2.5: ``tanh(W_f * x + V_f * y) . sigmoid(W_g * x + V_g * y)``,
+    where y is what the mel says.
 
     Lesson: lessons/papers/wavenet.ipynb
     """
@@ -233,10 +233,12 @@ class WaveNet(keras.Model):
         mel = self._checked(mel, temperature)
         chances = np.random.default_rng(seed).random(len(mel) * self.config.audio.hop_length)  # (N,)
         lasting = np.pad(mel, ((0, -len(mel) % FRAMES_STEP), (0, 0)), mode="edge")
-        read = (ops.convert_to_numpy(one)[0, : len(mel) + 1] for one in self.read_mel(lasting[None]))
-        said = np.stack([one + np.array(layer.convolution.bias) for one, layer in zip(read, self.gated)], axis=1)
-        drawn = draw_samples(weights_of(self), said, chances, temperature=temperature)  # said: (F + 1, K, 2C)
-        return self.wav_of(drawn)
+        biased = [
+            one + layer.convolution.bias for one, layer in zip(self.read_mel(lasting[None]), self.gated)
+        ]
+        said = np.stack([ops.convert_to_numpy(one)[0, : len(mel) + 1] for one in biased], axis=1)
+        # said: (F + 1, layers, 2C)
+        return self.wav_of(draw_samples(weights_of(self), said, chances, temperature=temperature))
 
     def wav_of(self, numbers: np.ndarray) -> np.ndarray:
         """Turn numbers of levels into a wave, and lower the high frequencies again. (N,) -> (N,)"""
