@@ -3,8 +3,8 @@
     python datasets/make_one_voice.py --out runs/new --skip 1500 --sentences 46
     python benchmarks/melnet_likelihood.py --new runs/new
 
-The sentences are those of tinyvoices that were held out, and those of --new. The table that it prints stands in
-tinyclone/weights/papers/MELNET_CARD.md.
+The sentences are those of tinyvoices that were held out, and those of --new. The table that it prints
+stands in tinyclone/weights/papers/MELNET_CARD.md.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
         rows[name] = surprises(melnet, sentences, longest, with_text=with_text)
         rows[name] = [one[: len(mel)] for one, mel in zip(rows[name], mels)]
     print(f"{len(mels)} sentences, {sum(mel.size for mel in mels):,} elements\n")
-    print("| nats for an element |" + "".join(f" tier {1 + tier} |" for tier in range(config.n_tiers)), "all |")
+    print("| nats for an element |", *(f"tier {1 + tier} |" for tier in range(config.n_tiers)), "all |")
     print("|---" + "|--:" * (config.n_tiers + 1) + "|")
     for name, nats in rows.items():
         print(line_of(name, nats, config.n_tiers))
@@ -59,7 +59,8 @@ def gaussians(training: Sequence[Sentence], smallest_std: float) -> dict[str, Ca
     """Fit the simple models: each band for itself, and each band from the frame before it."""
     seen = np.concatenate([one.mel for one in training])  # (F, M)
     mean, std = seen.mean(axis=0), np.maximum(seen.std(axis=0), smallest_std)
-    before, now = (np.concatenate([one.mel[start:end] for one in training]) for start, end in ((0, -1), (1, None)))
+    before = np.concatenate([one.mel[:-1] for one in training])
+    now = np.concatenate([one.mel[1:] for one in training])
     factor = ((before - before.mean(axis=0)) * (now - now.mean(axis=0))).mean(axis=0) / before.var(axis=0)
     constant = now.mean(axis=0) - factor * before.mean(axis=0)
     step = np.maximum((now - factor * before - constant).std(axis=0), smallest_std)

@@ -106,7 +106,7 @@ def tacotron2() -> Recipe:
 
 
 def melnet() -> Recipe:
-    """Sixteen sentences for the first tier at a step, and three quarters of a second of each for the others."""
+    """Sixteen sentences for the first tier at a step, and a cut of each for the others."""
     from tinyclone.melnet_batches import MelNetBatches
     from tinyclone.papers.melnet import MelNet, MelNetConfig
 

@@ -210,7 +210,8 @@ def test_the_loss_is_the_mean_surprise_of_each_tier(melnet):
 def test_finer_tiers_can_learn_from_a_cut(melnet):
     inputs = made_inputs(8)
     cut = inputs["mel"][:, 2:6]
-    outputs, of_cut = melnet({**inputs, "cut": cut}), melnet({**inputs, "mel": cut, "frames": np.int32([4, 4])})
+    outputs = melnet({**inputs, "cut": cut})
+    of_cut = melnet({**inputs, "mel": cut, "frames": np.int32([4, 4])})
     assert outputs["tier_1"].shape == (2, 4, 4, 9)
     for name in ("tier_2", "tier_3"):
         np.testing.assert_allclose(np.asarray(outputs[name]), np.asarray(of_cut[name]), atol=1e-6)
@@ -342,7 +343,8 @@ from test_papers_melnet import made_inputs, small_melnet
 
 model, inputs = small_melnet(), made_inputs(8)
 inputs["cut"] = inputs["mel"][:, 2:6]
-model.compile(optimizer=keras.optimizers.SGD(0.1, clipnorm=1.0))
+on_jax = keras.backend.backend() == "jax"  # elsewhere, compiling takes longer than a step
+model.compile(optimizer=keras.optimizers.SGD(0.1, clipnorm=1.0), jit_compile=on_jax)
 before = [np.array(variable) for variable in model.trainable_variables]
 results = {{name: np.asarray(value) for name, value in model.predict_on_batch(inputs).items()}}
 for name, value in model.train_on_batch(inputs, {{"mel": inputs["mel"]}}, return_dict=True).items():
@@ -367,7 +369,8 @@ def test_one_clip_can_be_learned_by_heart():
 
     keras.utils.set_random_seed(0)
     model, inputs = MelNet(small_config()).build_all(), made_inputs(16, clips=1)
-    model.compile(optimizer=keras.optimizers.Adam(1e-2, clipnorm=1.0))
+    on_jax = keras.backend.backend() == "jax"
+    model.compile(optimizer=keras.optimizers.Adam(1e-2, clipnorm=1.0), jit_compile=on_jax)
     losses = [float(model.train_on_batch(inputs, {"mel": inputs["mel"]})[0]) for _ in range(150)]
     # 2.1 nats for an element are what one Gaussian of the right mean and spread pays.
     assert losses[0] > 6 and losses[-1] < 3 * 0.9

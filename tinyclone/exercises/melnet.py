@@ -172,7 +172,7 @@ def _which_nats(found: float, known: np.ndarray, new: np.ndarray) -> str:
         (right * heard.size, "That is the sum; expected the mean."),
         (distance, "That is only the distance: the logarithm of the width is missing."),
         (right - 0.5 * LOG_TWO_PI, "The constant with 2 pi is missing."),
-        (_gaussian_nats(known, new), "Those are the values themselves; expected their distances from the neighbours' mean."),
+        (_gaussian_nats(known, new), "Those are the values; expected their distances from the mean."),
         (_gaussian_nats(np.diff(known, axis=0), np.diff(new, axis=0)), "That is the frame before alone."),
         (
             _gaussian_nats(*(one[1:-1] - (one[:-2] + one[2:]) / 2 for one in (known, new))),

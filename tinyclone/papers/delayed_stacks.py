@@ -107,7 +107,7 @@ class FeatureLayer(layers.Layer):
         return x + self.join(ops.concatenate(seen, axis=-1))  # (B, T, M, C)
 
 
-# Layers that know their inputs have their weights at once: without a run on zeros, which would take long here.
+# Layers that know their inputs have their weights at once: a run on zeros would take long here.
 def recurrent(inputs: int, channels: int) -> layers.GRU:
     """Return the recurrent layer that all stacks are made of, with its weights."""
     layer = layers.GRU(channels, return_sequences=True)

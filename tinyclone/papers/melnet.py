@@ -124,7 +124,8 @@ class Tier(layers.Layer):
         self.exit = dense(channels, 3 * config.n_gaussians)
         if first:
             pace = {"bumps": config.n_bumps, "characters_per_step": config.characters_per_step}
-            self.enter_centre, self.attention = dense(self.n_bands, channels), WindowAttention(channels, **pace)
+            self.enter_centre = dense(self.n_bands, channels)
+            self.attention = WindowAttention(channels, **pace)
         else:
             self.enter_features, self.features = dense(1, channels), FeatureLayer(channels)
         self.reads_text = first

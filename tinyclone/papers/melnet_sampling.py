@@ -74,7 +74,8 @@ class StackSampler:
         self.remembered = np.zeros((n_bands, self.later.channels), np.float32)
         self.frame_by_frame = None
         if layer.frame_by_frame is not None:
-            self.frame_by_frame, self.join_centre = Recurrence(layer.frame_by_frame), Affine(layer.join_centre)
+            self.frame_by_frame = Recurrence(layer.frame_by_frame)
+            self.join_centre = Affine(layer.join_centre)
             self.centre = np.zeros(self.frame_by_frame.channels, np.float32)
 
     def next_frame(self, in_time: np.ndarray) -> np.ndarray:
@@ -114,7 +115,8 @@ class WindowSampler:
 
     def left_the_text(self, n_characters: int) -> bool:
         """Whether most of the window lies behind the last character but one."""
-        return float(self.looked_at[-1][: n_characters - 1].sum()) < 0.5 and self.place.max() > n_characters / 2
+        before_the_last = float(self.looked_at[-1][: n_characters - 1].sum())
+        return before_the_last < 0.5 and self.place.max() > n_characters / 2
 
 
 class TierSampler:

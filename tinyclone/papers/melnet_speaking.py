@@ -193,7 +193,9 @@ class MelNetSpeaking:
 
         return choose
 
-    def _refined(self, x: np.ndarray, tier: int, temperature: float, chance: np.random.Generator) -> np.ndarray:
+    def _refined(
+        self, x: np.ndarray, tier: int, temperature: float, chance: np.random.Generator
+    ) -> np.ndarray:
         """Draw the tiers from one on. (T, M), normalised -> (F, n_mels), natural log"""
         for number in range(tier, self.config.n_tiers + 1):
             sampler = TierSampler(self.tiers[number - 1], coarser=x)

@@ -112,7 +112,8 @@ class WindowAttention(layers.Layer):
         move, width, share = ops.split(self.steer(hidden), 3, axis=-1)  # (B, K) each
         place = place + ops.exp(ops.clip(move + self.log_pace, NARROWEST, WIDEST))
         width = ops.exp(ops.clip(width, NARROWEST, WIDEST))
-        edges = ops.cast(ops.arange(n_characters + 1, dtype="int32"), "float32")[None, :, None] - 0.5  # (1, N + 1, 1)
+        edges = ops.cast(ops.arange(n_characters + 1, dtype="int32"), "float32") - 0.5  # (N + 1,)
+        edges = edges[None, :, None]  # (1, N + 1, 1)
         below = ops.sigmoid((edges - place[:, None]) / width[:, None])  # (B, N + 1, K)
         below = ops.sum(ops.softmax(share, axis=-1)[:, None] * below, axis=-1)  # (B, N + 1)
         return place, below[:, 1:] - below[:, :-1]
