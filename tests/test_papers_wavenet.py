@@ -391,3 +391,22 @@ def test_one_clip_can_be_learned_by_heart():
         loss = float(wavenet.train_on_batch(inputs, {"wav": inputs["wav"]}))
     assert first == pytest.approx(np.log(256), abs=0.5)
     assert loss < 0.8
+
+
+def test_the_shipped_wavenet_copies_a_sentence_that_it_never_heard():
+    from tinyclone.mel import log_mel
+    from tinyclone.paper_batches import WaveBatches
+    from tinyclone.paper_training import load_paper
+    from tinyclone.papers.one_voice import read_one_voice
+    from tinyclone.pretrained import read_card
+    from tinyclone.shipped import shipped_file
+
+    path = shipped_file("papers/wavenet.npz")
+    assert path.stat().st_size < 1e6 and read_card(path)["minutes"] == 45
+    wavenet, held_out = load_paper("wavenet"), read_one_voice()[1]
+    inputs, targets = WaveBatches(held_out, steps=1, clips=8, frames=8, seed=3)[0]
+    assert float(wavenet.compute_loss(inputs, targets, wavenet(inputs))) < 3.5
+    mel = held_out[0].mel[:60]
+    copy = log_mel(wavenet.speak(mel))[:59]
+    assert np.abs(copy - mel[:59]).mean() < 0.7
+    assert np.corrcoef(copy.mean(axis=1), mel[:59].mean(axis=1))[0, 1] > 0.9

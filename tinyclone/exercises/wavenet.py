@@ -33,7 +33,7 @@ def check_layers_needed(layers_needed: Callable[[float, int], int] | None) -> bo
     return judge("layers_needed", lambda: _try_layers_needed(layers_needed))
 
 
-def check_remembering_step(step: Callable[[np.ndarray, int, np.ndarray, np.ndarray, int], Any] | None) -> bool:
+def check_remembering_step(step: Callable[..., np.ndarray] | None) -> bool:
     """Check a function that does one step of a dilated convolution with a memory.
 
     Parameters
@@ -94,7 +94,8 @@ def _try_layers_needed(layers_needed: Any) -> list[str]:
         right = next(n for n in range(99) if _receptive_field(n, kernel_size) >= samples)
         what = f"{milliseconds:g} ms with a kernel of {kernel_size}"
         if found != right:
-            raise Wrong(f"{what}: {found:g}; expected {right}. {_why_not(found, samples, kernel_size, right)}")
+            hint = _why_not(found, samples, kernel_size, right)
+            raise Wrong(f"{what}: {found:g}; expected {right}. {hint}")
         passed.append(f"{what}: {right} layers, {_receptive_field(right, kernel_size)} samples")
     return passed
 

@@ -173,7 +173,7 @@ def _draw(
 ):
     n_layers, n_taps, n_channels = taps.shape[:3]
     reach = (n_taps - 1) * dilations.max() + 1
-    rings = np.zeros((n_layers, reach, n_channels), np.float32)  # each layer's inputs, the newest at n % reach
+    rings = np.zeros((n_layers, reach, n_channels), np.float32)  # each layer's inputs; step n's at n % reach
     gates = np.zeros(2 * n_channels, np.float32)
     passed = np.zeros(n_channels, np.float32)
     top_level = len(scores_bias) - 1
