@@ -193,7 +193,7 @@ def test_padding_changes_nothing(melnet):
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
-def test_the_loss_is_the_mean_surprise_of_each_tier(melnet):
+def test_the_loss_is_the_mean_surprise_of_each_tier_and_what_guides_the_window(melnet):
     from tinyclone.papers.multiscale import tiers_of
 
     inputs = made_inputs(7)
@@ -203,8 +203,13 @@ def test_the_loss_is_the_mean_surprise_of_each_tier(melnet):
     assert np.isnan(surprise[1, 5:]).all() and np.isfinite(surprise[1, :5]).all()
     padded = {**inputs, "mel": np.pad(inputs["mel"], ((0, 0), (0, 1), (0, 0)))}
     tiers = tiers_of(np.pad(surprise, ((0, 0), (0, 1), (0, 0)), constant_values=np.nan), N_TIERS)
-    loss = float(melnet.compute_loss(padded, None, melnet(padded)))
-    np.testing.assert_allclose(loss, sum(np.nanmean(one) for one in tiers), rtol=1e-5)
+    outputs = melnet(padded)
+    melnet.reset_metrics()
+    loss = float(melnet.compute_loss(padded, None, outputs))
+    for part, tier in zip(melnet.parts, tiers):
+        np.testing.assert_allclose(float(part.result()), np.nanmean(tier), rtol=1e-5)
+    guided = melnet.config.guidance * float(melnet.guided.result())
+    np.testing.assert_allclose(loss, sum(np.nanmean(one) for one in tiers) + guided, rtol=1e-5)
 
 
 def test_finer_tiers_can_learn_from_a_cut(melnet):
