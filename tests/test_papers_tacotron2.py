@@ -177,7 +177,7 @@ def test_the_weight_of_guided_attention_counts():
 
 
 def test_without_a_teacher_each_step_hears_what_it_said(model):
-    spoken = model.speak("ab cd.", seed=None, longest_sec=0.2, stop_at=1.0)
+    spoken = model.speak("ab cd.", seed=None, longest_sec=0.2, stop_at=1.0, patience=None)
     assert not spoken.stopped
     from tinyclone.papers.characters import encode_characters
 
@@ -201,16 +201,30 @@ def test_it_stops_where_its_stop_token_says(model):
         spoken = model.speak("ab.")
         assert spoken.stopped and spoken.mel.shape == (2, 80) and spoken.alignment.shape == (1, 4)
         bias.assign(before - 50)
-        spoken = model.speak("ab.", longest_sec=0.4)
+        spoken = model.speak("ab.", longest_sec=0.4, patience=None)
         assert not spoken.stopped and spoken.mel.shape == (24, 80)
         assert spoken.text == "ab." and spoken.mel.dtype == np.float32
     finally:
         bias.assign(before)
 
 
+def test_it_loses_patience_at_the_end_mark(model):
+    bias = model.decoder.stop.bias
+    before = np.array(bias)
+    bias.assign(before - 50)
+    looked_at = model.speak("ab.", longest_sec=1, patience=None).alignment.argmax(axis=1) == 3
+    runs = [looked_at[max(0, end - 2) : end + 1].sum() for end in range(len(looked_at))]
+    expected = runs.index(3) + 1 if 3 in runs else len(looked_at)
+    spoken = model.speak("ab.", longest_sec=1, patience=3)
+    bias.assign(before)
+    assert len(spoken.alignment) == expected and spoken.stopped == (3 in runs)
+
+
 def test_the_seed_decides_the_dropout():
     model = small_model()
-    one, again, other = (model.speak("ab.", seed=seed, longest_sec=0.1, stop_at=1.0) for seed in (1, 1, 2))
+    one, again, other = (
+        model.speak("ab.", seed=seed, longest_sec=0.1, stop_at=1.0, patience=None) for seed in (1, 1, 2)
+    )
     np.testing.assert_array_equal(one.mel, again.mel)
     assert np.abs(one.mel - other.mel).max() > 1e-3
 
@@ -219,7 +233,7 @@ def test_a_window_keeps_attention_near():
     model = small_model()
     model.decoder.attention.score.kernel.assign(40 * np.asarray(model.decoder.attention.score.kernel))
     text = "the quick brown fox jumps over the lazy dog."
-    spoken = model.speak(text, longest_sec=0.8, stop_at=1.0, window=2)
+    spoken = model.speak(text, longest_sec=0.8, stop_at=1.0, patience=None, window=2)
     place = spoken.alignment.argmax(axis=1)
     assert place[0] <= 2
     assert set(np.diff(place)) <= {-1, 0, 1, 2}
@@ -227,7 +241,9 @@ def test_a_window_keeps_attention_near():
         assert weights[max(0, before - 1) : before + 3].sum() == pytest.approx(1, abs=1e-5)
 
 
-@pytest.mark.parametrize("settings", [{"longest_sec": 0.0}, {"longest_sec": -1.0}, {"window": 0}])
+@pytest.mark.parametrize(
+    "settings", [{"longest_sec": 0.0}, {"longest_sec": -1.0}, {"window": 0}, {"patience": 0}]
+)
 def test_settings_out_of_range_are_refused(model, settings):
     with pytest.raises(ValueError, match=f"{[*settings][0]} = {[*settings.values()][0]}"):
         model.speak("ab.", **settings)
@@ -266,10 +282,12 @@ def test_a_model_survives_its_file(tmp_path):
     path = save_paper(tmp_path / "model.npz", model, card={"minutes": 1}, dtype="float32")
     again = load_paper("tacotron2", path)
     assert again.config == model.config
-    one, other = (each.speak("ab cd.", longest_sec=0.1, stop_at=1.0) for each in (model, again))
+    one, other = (
+        each.speak("ab cd.", longest_sec=0.1, stop_at=1.0, patience=None) for each in (model, again)
+    )
     np.testing.assert_array_equal(one.mel, other.mel)
     half = load_paper("tacotron2", save_paper(tmp_path / "half.npz", model))
-    other = half.speak("ab cd.", longest_sec=0.1, stop_at=1.0)
+    other = half.speak("ab cd.", longest_sec=0.1)
     assert np.abs(other.mel - one.mel).max() < 0.05
     with pytest.raises(CheckpointError, match="config that this version cannot use|hop_length"):
         changed = small_model(audio=dataclasses.replace(model.config.audio, hop_length=200))
@@ -292,7 +310,7 @@ for variable in model.trainable_variables:
 model.compile(optimizer=keras.optimizers.SGD(0.1, clipnorm=1.0))
 before = [np.array(variable) for variable in model.trainable_variables]
 results = {{name: np.asarray(value) for name, value in model.predict_on_batch(inputs).items()}}
-spoken = model.speak("ab cd.", seed=3, longest_sec=0.4, stop_at=1.0)
+spoken = model.speak("ab cd.", seed=3, longest_sec=0.4, stop_at=1.0, patience=None)
 results |= {{"spoken": spoken.mel, "spoken_alignment": spoken.alignment}}
 for name, value in model.train_on_batch(inputs, targets, return_dict=True).items():
     results["loss_" + name] = np.asarray(value)

@@ -225,6 +225,7 @@ class Tacotron2(keras.Model):
         stop_at: float = 0.5,
         longest_sec: float = 12.0,
         window: int | None = None,
+        patience: int | None = 12,
     ) -> Spoken:
         """Say a text without a teacher: each step is given what the step before has made.
 
@@ -240,6 +241,8 @@ class Tacotron2(keras.Model):
             Where it has to stop.
         window : int > 0, optional
             Attention may only move so many characters ahead at once, and one back.
+        patience : int > 0, optional
+            It stops, too, when it has looked at the end mark for so many steps. The paper has no such rule.
 
         Returns
         -------
@@ -258,21 +261,29 @@ class Tacotron2(keras.Model):
         """
         config = self.config
         max_steps = int(longest_sec * config.audio.frames_per_sec / config.reduction_factor)
-        if max_steps < 1 or (window is not None and window < 1):
+        if max_steps < 1 or any(one is not None and one < 1 for one in (window, patience)):
             raise ValueError(
-                f"longest_sec = {longest_sec} and window = {window}: expected at least "
-                "one decoder step, and one character or None."
+                f"longest_sec = {longest_sec}, window = {window}, patience = {patience}: expected at least "
+                "one decoder step, and 1 or more or None."
             )
         characters = ops.convert_to_tensor(encode_characters(text)[None])  # (1, T)
         memory = self.encoder(characters)  # (1, T, C)
-        n_mels = config.audio.n_mels
+        n_mels, steps_at_end = config.audio.n_mels, 0
+
+        def is_last(outputs):
+            nonlocal steps_at_end
+            at_end = outputs["attention"].argmax() == len(outputs["attention"]) - 1
+            steps_at_end = steps_at_end + 1 if at_end else 0
+            tired = patience is not None and steps_at_end >= patience
+            return tired or 1 / (1 + np.exp(-outputs["stop"])) >= stop_at
+
         outputs, stopped = run_freely(
             self.decoder.reader_of(memory, ops.not_equal(characters, 0), window),
             self.decoder.begin(memory),
             prenet=self.prenet,
             first_frame=ops.zeros((1, n_mels)),
             next_frame=lambda outputs: outputs["frames"][:, -n_mels:],
-            is_last=lambda outputs: 1 / (1 + np.exp(-outputs["stop"])) >= stop_at,
+            is_last=is_last,
             max_steps=max_steps,
             seed=seed,
         )
