@@ -67,7 +67,7 @@ class TacotronConfig(ModelConfig):
     reduction_factor: int = 4
     silent_steps: int = 2
     longest_frames_per_character: int = 12
-    guided_attention_weight: float = 2.0
+    guided_attention_weight: float = 0.5
     sharpening: float = 1.2
     mel_mean: float = -5.4
     mel_std: float = 2.1
