@@ -2,6 +2,7 @@
 
     python datasets/make_one_voice.py --out runs/new --skip 1500 --sentences 46
     python benchmarks/papers.py --new runs/new
+    python benchmarks/papers.py --new runs/new --systems tacotron --keep     # one row of it anew
 
 The voice is `rms` of tinyvoices; the sentences are those of it that were held out, and those of --new.
 Without the judges (benchmarks/install_judges.sh) only sizes and times are measured. Writes papers.md and
@@ -161,6 +162,8 @@ def main() -> None:
     rows = report.rows_of(list(zip(utterances, scores, strict=True)))
     kept = ("system", "n", "wer", "wer_low", "wer_high", "mos", "cosine", "real_time_factor")
     results = [{**{name: row.get(name) for name in kept}, **size_of(row["system"])} for row in rows]
+    if options.keep:
+        results = merged(json.loads(options.out.with_suffix(".json").read_text()), results)
     replace_file(options.out.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
     replace_file(options.out.with_suffix(".md"), markdown(results, left_out).encode())
     print(markdown(results, left_out))
@@ -173,6 +176,7 @@ def parse() -> argparse.Namespace:
     add("--new", type=Path, help="folder with more sentences that nothing was trained on")
     add("--systems", help=f"some of {','.join(SYSTEMS)}; all by default")
     add("--limit", type=int, help="at most so many sentences")
+    add("--keep", action="store_true", help="keep what the last table has and this run does not measure")
     add("--out", type=Path, default=bench.ROOT / "benchmarks" / "papers", help="without suffix")
     add("--judges", type=Path, default=bench.ROOT / ".venv-judges/bin/python", help="Python with the judges")
     add("--cores", type=int, default=2, help="processor cores for the judges (default 2)")
@@ -211,6 +215,20 @@ def spoken(name: str, sentences: Sequence[Sentence], work: Path) -> Iterator[Utt
         said.synthesis_sec = None if name == "recording" else seconds
         said.duration_sec = len(wav) / config.sample_rate_hz
         yield said
+
+
+def merged(before: list[dict], now: list[dict]) -> list[dict]:
+    """Return the rows of both tables in the order of `SYSTEMS`; what was not measured now stays as it was.
+
+    A run without judges says nothing of how many sentences were judged.
+    """
+    rows = {row["system"]: row for row in before}
+    for row in now:
+        known = rows.get(row["system"], {})
+        judged = row["wer"] is not None or not known
+        measured = {name: value for name, value in row.items() if value is not None and (judged or name != "n")}
+        rows[row["system"]] = {**row, **known, **measured}
+    return [rows[name] for name in SYSTEMS if name in rows]
 
 
 def size_of(name: str) -> dict[str, float | None]:

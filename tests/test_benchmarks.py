@@ -178,6 +178,21 @@ def test_systems_are_laid_side_by_side_without_judges(monkeypatch, tmp_path):
     assert "The same 2 held-out sentences" in text and "Left out: all scores" in text
 
 
+def test_what_is_not_measured_anew_stays_in_the_table(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    from papers import merged
+
+    before = [
+        {"system": "wavenet", "n": 60, "wer": 0.2, "real_time_factor": 3.0},
+        {"system": "recording", "n": 60, "wer": 0.1, "real_time_factor": None},
+    ]
+    only_times = {"system": "wavenet", "n": 5, "wer": None, "real_time_factor": 0.5}
+    judged = {"system": "tacotron", "n": 60, "wer": 0.3, "real_time_factor": 0.1}
+    recording, wavenet, tacotron = merged(before, [only_times, judged])
+    assert wavenet == {"system": "wavenet", "n": 60, "wer": 0.2, "real_time_factor": 0.5}
+    assert (recording, tacotron) == (before[1], judged)
+
+
 def test_an_unknown_system_is_named(monkeypatch, capsys):
     monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
     import papers
