@@ -226,7 +226,9 @@ def merged(before: list[dict], now: list[dict]) -> list[dict]:
     for row in now:
         known = rows.get(row["system"], {})
         judged = row["wer"] is not None or not known
-        measured = {name: value for name, value in row.items() if value is not None and (judged or name != "n")}
+        measured = {name: value for name, value in row.items() if value is not None}
+        if not judged:
+            del measured["n"]
         rows[row["system"]] = {**row, **known, **measured}
     return [rows[name] for name in SYSTEMS if name in rows]
 
