@@ -164,6 +164,7 @@ def main() -> None:
     results = [{**{name: row.get(name) for name in kept}, **size_of(row["system"])} for row in rows]
     if options.keep:
         results = merged(json.loads(options.out.with_suffix(".json").read_text()), results)
+        left_out = []
     replace_file(options.out.with_suffix(".json"), (json.dumps(results, indent=1) + "\n").encode())
     replace_file(options.out.with_suffix(".md"), markdown(results, left_out).encode())
     print(markdown(results, left_out))
