@@ -18,10 +18,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
 
+from tinyclone.corpora import load_corpus
 from tinyclone.paper_batches import padded_batch
 from tinyclone.paper_training import load_paper
 from tinyclone.papers.multiscale import tiers_of
-from tinyclone.papers.one_voice import Sentence, read_one_voice
+from tinyclone.papers.one_voice import Sentence, read_one_voice, read_sentences
 
 CLIPS_AT_ONCE = 10
 BOOTSTRAPS = 2000
@@ -38,8 +39,7 @@ def main() -> None:
     config = melnet.config
     training, sentences = read_one_voice(options.corpus, config=config.audio)
     if options.new is not None:
-        known = len(read_one_voice(config=config.audio)[0])
-        sentences = [*sentences, *read_one_voice(options.new, config=config.audio)[0][known:]]
+        sentences = [*sentences, *read_sentences(load_corpus(options.new), config=config.audio)]
     multiple = config.frames_multiple
     mels = [one.mel[: len(one.mel) // multiple * multiple] for one in sentences]
     smallest_std = config.smallest_std * config.mel_std

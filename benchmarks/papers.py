@@ -33,9 +33,9 @@ from tinyclone import Voice, clone, mel_to_wav, normalise
 from tinyclone.array_files import replace_file
 from tinyclone.audio import normalise_loudness, save_audio
 from tinyclone.config import AudioConfig
-from tinyclone.corpora import demo_reference, tinyvoices
+from tinyclone.corpora import demo_reference, load_corpus, tinyvoices
 from tinyclone.paper_training import load_paper
-from tinyclone.papers.one_voice import CLEAREST_VOICE, Sentence, read_one_voice
+from tinyclone.papers.one_voice import CLEAREST_VOICE, Sentence, read_one_voice, read_sentences
 from tinyclone.pretrained import read_card
 from tinyclone.shipped import shipped_folder
 from tinyclone.vocoder_weights import load_wave_speaker
@@ -192,10 +192,7 @@ def parse() -> argparse.Namespace:
 def held_out_sentences(new: Path | None) -> list[Sentence]:
     """Return the held-out sentences of tinyvoices, then the new ones."""
     held_out = read_one_voice()[1]
-    if new is None:
-        return held_out
-    known = len(read_one_voice()[0])
-    return [*held_out, *read_one_voice(new)[0][known:]]
+    return held_out if new is None else [*held_out, *read_sentences(load_corpus(new))]
 
 
 def spoken(name: str, sentences: Sequence[Sentence], work: Path) -> Iterator[Utterance]:

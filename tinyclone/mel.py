@@ -112,15 +112,24 @@ def mel_to_magnitude(mel: np.ndarray, *, config: AudioConfig = AudioConfig()) ->
     -----
     Lesson: lessons/06_griffin_lim.ipynb
     """
-    mel = np.asarray(mel, np.float32)
-    if mel.ndim != 2 or mel.shape[1] != config.n_mels:
+    mel = checked_mel(mel, n_mels=config.n_mels, otherwise="pass the config that it was made with")
+    return np.maximum(np.exp(mel) @ _inverse_filterbank(config), np.float32(config.log_floor))
+
+
+def checked_mel(mel: np.ndarray, *, n_mels: int, otherwise: str, fewest_frames: int = 0) -> np.ndarray:
+    """Return a mel as float32; raise AudioError if it is none that can be used.
+
+    `otherwise` is what to do where it is not only to be transposed.
+    """
+    mel, at_least = np.asarray(mel, np.float32), ("", ", one frame or more", ", two frames or more")
+    if mel.ndim != 2 or mel.shape[1] != n_mels or len(mel) < fewest_frames:
         raise AudioError(
-            f"The mel has the shape {mel.shape}; expected (frames, {config.n_mels}), time first. "
-            "Transpose it, or pass the config that it was made with."
+            f"The mel has the shape {mel.shape}; expected (frames, {n_mels}), time first"
+            f"{at_least[fewest_frames]}. Transpose it, or {otherwise}."
         )
     if not np.isfinite(mel).all():
         raise AudioError("The mel holds NaN or infinite values; expected logarithms of magnitudes.")
-    return np.maximum(np.exp(mel) @ _inverse_filterbank(config), np.float32(config.log_floor))
+    return mel
 
 
 def stft(wav: np.ndarray, *, config: AudioConfig = AudioConfig()) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 
 from tinyclone.config import VocoderConfig
 from tinyclone.errors import AudioError
+from tinyclone.mel import checked_mel
 from tinyclone.excitation import measured_contour
 from tinyclone.pulses import pitch_from_scores, shaped_sound, sound_source
 
@@ -86,15 +87,8 @@ class WaveSpeaker:
         return np.clip(wav[: (len(mel) - 1) * config.audio.hop_length], -1.0, 1.0)
 
     def _checked(self, mel: np.ndarray) -> np.ndarray:
-        mel, n_mels = np.asarray(mel, np.float32), self.config.audio.n_mels
-        if mel.ndim != 2 or mel.shape[1] != n_mels or len(mel) < 2:
-            raise AudioError(
-                f"The mel has the shape {mel.shape}; expected (frames, {n_mels}), time first, two frames or "
-                "more. Transpose it, or use a vocoder of the config that it was made with."
-            )
-        if not np.isfinite(mel).all():
-            raise AudioError("The mel holds NaN or infinite values; expected logarithms of magnitudes.")
-        return mel
+        otherwise = "use a vocoder of the config that it was made with"
+        return checked_mel(mel, n_mels=self.config.audio.n_mels, fewest_frames=2, otherwise=otherwise)
 
     def _padded(self, mel: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Add frames up to the next multiple of `frame_step`; return the mask (F, 1) too."""

@@ -88,7 +88,7 @@ def _try_told_frames(told_frames: Any) -> list[str]:
     for n_frames, n in ((12, 4), (10, 5), (6, 1), (4, 4)):
         mel = np.arange(1.0, n_frames * N_MELS + 1).reshape(n_frames, N_MELS).astype(np.float32)
         answer = as_array(call(told_frames, mel.copy(), n, expected=object), name="told_frames")
-        right = np.concatenate([np.zeros((1, N_MELS)), mel[n - 1 : -1 : n]])[: n_frames // n]
+        right = _told(mel, n)
         what = f"{n_frames} frames, {n} a step"
         if answer.shape != right.shape:
             raise Wrong(f"{what}: the shape is {answer.shape}; expected {right.shape}, one row a step.")

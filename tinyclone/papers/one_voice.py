@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,9 +80,20 @@ def read_one_voice(
     training, held_out = split_by_text(clips, held_out_fraction=HELD_OUT_FRACTION, salt=SPLIT)
     if folder is not None:
         training = [*training, *load_corpus(folder)]
-    read = (_read(clip, config) for clip in (*training, *held_out))
-    sentences = list(tqdm(read, total=len(training) + len(held_out), unit="clip", disable=folder is None))
+    sentences = read_sentences([*training, *held_out], config=config, progress=folder is not None)
     return sentences[: len(training)], sentences[len(training) :]
+
+
+def read_sentences(
+    clips: Sequence[Clip], *, config: AudioConfig = AudioConfig(), progress: bool = True
+) -> list[Sentence]:
+    """Read clips as sentences, with a bar that shows the progress.
+
+    Notes
+    -----
+    Lesson: lessons/papers/wavenet.ipynb
+    """
+    return [_read(clip, config) for clip in tqdm(clips, unit="clip", disable=not progress)]
 
 
 def _read(clip: Clip, config: AudioConfig) -> Sentence:

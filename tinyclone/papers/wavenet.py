@@ -16,6 +16,7 @@ from keras import layers, ops
 
 from tinyclone.config import AudioConfig, ModelConfig
 from tinyclone.errors import AudioError
+from tinyclone.mel import checked_mel
 from tinyclone.papers.mu_law import lower_high_frequencies, mu_law_decode, mu_law_encode
 from tinyclone.papers.sample_by_sample import draw_samples, weights_of
 
@@ -230,7 +231,10 @@ class WaveNet(keras.Model):
         -----
         Lesson: lessons/papers/wavenet.ipynb
         """
-        mel = self._checked(mel, temperature)
+        otherwise = "use a WaveNet of the config that it was made with"
+        mel = checked_mel(mel, n_mels=self.config.audio.n_mels, fewest_frames=1, otherwise=otherwise)
+        if not temperature > 0:
+            raise AudioError(f"The temperature is {temperature}; expected a number above 0, such as 1.")
         chances = np.random.default_rng(seed).random(len(mel) * self.config.audio.hop_length)  # (N,)
         lasting = np.pad(mel, ((0, -len(mel) % FRAMES_STEP), (0, 0)), mode="edge")
         biased = [
@@ -244,19 +248,6 @@ class WaveNet(keras.Model):
         """Turn numbers of levels into a wave, and lower the high frequencies again. (N,) -> (N,)"""
         raised = mu_law_decode(numbers, levels=self.config.levels) / self.config.gain
         return lower_high_frequencies(raised, emphasis=self.config.emphasis)
-
-    def _checked(self, mel: np.ndarray, temperature: float) -> np.ndarray:
-        mel, n_mels = np.asarray(mel, np.float32), self.config.audio.n_mels
-        if mel.ndim != 2 or mel.shape[1] != n_mels or len(mel) < 1:
-            raise AudioError(
-                f"The mel has the shape {mel.shape}; expected (frames, {n_mels}), time first, one frame or "
-                "more. Transpose it, or use a WaveNet of the config that it was made with."
-            )
-        if not np.isfinite(mel).all():
-            raise AudioError("The mel holds NaN or infinite values; expected logarithms of magnitudes.")
-        if not temperature > 0:
-            raise AudioError(f"The temperature is {temperature}; expected a number above 0, such as 1.")
-        return mel
 
 
 def between_frames(said, hop_length: int):
