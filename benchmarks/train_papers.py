@@ -4,7 +4,9 @@ Run it again after an interruption: it goes on where it stopped.
 
     python datasets/make_one_voice.py --out runs/one_voice
     python benchmarks/train_papers.py wavenet --corpus runs/one_voice --run runs/papers/wavenet
-    python benchmarks/train_papers.py tacotron --corpus runs/one_voice --run runs/papers/tacotron
+    python benchmarks/train_papers.py tacotron_mel --corpus runs/one_voice --run runs/papers/tacotron_mel
+    python benchmarks/train_papers.py tacotron --start runs/papers/tacotron_mel/model.npz \\
+        --corpus runs/one_voice --run runs/papers/tacotron
     python benchmarks/train_papers.py tacotron2 --corpus runs/one_voice --run runs/papers/tacotron2
     python benchmarks/train_papers.py melnet --corpus runs/one_voice --run runs/papers/melnet
 
@@ -18,7 +20,7 @@ import argparse
 import functools
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +28,14 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
+from keras import ops
 
+from tinyclone.array_files import read_arrays
 from tinyclone.config import AudioConfig
 from tinyclone.fitting import Batches
+from tinyclone.model_weights import assign_weights
 from tinyclone.paper_training import train_paper
+from tinyclone.papers.letter_places import place_letters
 from tinyclone.papers.one_voice import Sentence, read_one_voice
 
 
@@ -49,6 +55,8 @@ class Recipe:
         What else `train_paper` is given.
     audio : AudioConfig
         How the mels of the sentences are made.
+    placed : bool
+        Whether attention is shown where the letters are.
     """
 
     make: Callable[[Sequence[Sentence]], keras.Model]
@@ -57,6 +65,7 @@ class Recipe:
     steps_of_an_epoch: int = 250
     settings: dict[str, Any] = field(default_factory=dict)
     audio: AudioConfig = AudioConfig()
+    placed: bool = False
 
 
 def wavenet() -> Recipe:
@@ -72,36 +81,52 @@ def wavenet() -> Recipe:
     )
 
 
+def tacotron_mel() -> Recipe:
+    """Tacotron without its second CBHG, which takes two thirds of the time: most of what is to be learned."""
+    whole = tacotron()
+
+    def make(training: Sequence[Sentence]) -> keras.Model:
+        model = whole.make(training).build_all()  # with all of its weights
+        n_bins = 1 + model.config.audio.n_fft // 2
+        model.linear_of = lambda mel, mask, training=False: ops.zeros((*ops.shape(mel)[:2], n_bins))
+        return model
+
+    return replace(whole, make=make, epochs=80, settings={"learning_rate": 2e-3})
+
+
 def tacotron() -> Recipe:
-    """Sixteen sentences at a step, with guided attention."""
+    """Sixteen sentences at a step; attention is shown the letters, and half of the frames are withheld."""
     from tinyclone.papers.tacotron import Tacotron, TacotronConfig
     from tinyclone.spectrogram_batches import SpectrogramBatches
 
-    sizes = TacotronConfig()
+    sizes = TacotronConfig(teacher_dropout=0.5, hears_itself=0.5)
     shape = {"reduction_factor": sizes.reduction_factor, "silent_steps": sizes.silent_steps}
     return Recipe(
         make=lambda training: Tacotron(sizes),
         batches=functools.partial(SpectrogramBatches, clips=16, **shape),
-        epochs=14,
+        epochs=6,
         settings={"learning_rate": 1e-3},
+        placed=True,
     )
 
 
 def tacotron2() -> Recipe:
-    """Sixteen sentences at a step, with guided attention."""
+    """Sixteen sentences at a step; attention is shown the letters, and half of the frames are withheld."""
     from tinyclone.paper_batches import SentenceBatches
     from tinyclone.papers.tacotron2 import Tacotron2, Tacotron2Config
 
     def make(training: Sequence[Sentence]) -> Tacotron2:
         values = np.concatenate([one.mel for one in training])  # (F, M)
-        return Tacotron2(Tacotron2Config(mel_mean=float(values.mean()), mel_std=float(values.std())))
+        scale = {"mel_mean": float(values.mean()), "mel_std": float(values.std())}
+        return Tacotron2(Tacotron2Config(teacher_dropout=0.5, hears_itself=0.5, guided_weight=0.5, **scale))
 
     reduction_factor = Tacotron2Config().reduction_factor
     return Recipe(
         make=make,
         batches=functools.partial(SentenceBatches, clips=16, frames_multiple=reduction_factor),
-        epochs=10,
+        epochs=60,
         settings={"learning_rate": 2e-3},
+        placed=True,
     )
 
 
@@ -124,6 +149,7 @@ def melnet() -> Recipe:
 # Each recipe is a function, so that only the model that is trained is imported.
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "wavenet": wavenet,
+    "tacotron_mel": tacotron_mel,
     "tacotron": tacotron,
     "tacotron2": tacotron2,
     "melnet": melnet,
@@ -137,13 +163,19 @@ def main() -> None:
     parser.add_argument("--corpus", type=Path, help="sentences of one voice beside those of tinyvoices")
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
+    parser.add_argument("--start", type=Path, help="model.npz of an earlier run to begin with, not at random")
     arguments = parser.parse_args()
 
     recipe = RECIPES[arguments.paper]()
     epochs = arguments.epochs or recipe.epochs
     keras.utils.set_random_seed(0)
     training, held_out = read_one_voice(arguments.corpus, config=recipe.audio)
+    if recipe.placed:
+        arguments.run.mkdir(parents=True, exist_ok=True)
+        training = place_letters(training, kept_in=arguments.run / "alignment.npz")
     model = recipe.make(training)
+    if arguments.start:
+        assign_weights(model.build_all(), read_arrays(arguments.start)[0], path=arguments.start)
     train_paper(
         arguments.run,
         model,

@@ -90,7 +90,8 @@ class SentenceBatches(PaperBatches):
     Notes
     -----
     Inputs are ``characters`` (B, T) int32, 0 where padded, ``mel`` (B, F, n_mels), silent where padded, and
-    ``frames`` (B,) int32, the true lengths. Targets are ``mel`` and ``frames`` again.
+    ``frames`` (B,) int32, the true lengths; also ``places`` (B, F), if all sentences have them. Targets are
+    ``mel`` and ``frames`` again.
 
     Lesson: lessons/papers/tacotron.ipynb
     """
@@ -113,8 +114,11 @@ class SentenceBatches(PaperBatches):
 
     @property
     def fingerprint(self) -> str:
-        """As of all batches, and with their shapes."""
-        return hashlib.sha256(f"{super().fingerprint}{self.shapes}".encode()).hexdigest()[:16]
+        """As of all batches, and with their shapes and the places of letters."""
+        digest = hashlib.sha256(f"{super().fingerprint}{self.shapes}".encode())
+        for one in self.sentences:
+            digest.update(b"" if one.places is None else one.places.tobytes())
+        return digest.hexdigest()[:16]
 
     def draw(self, chance: np.random.Generator) -> list[Sentence]:
         """Choose a bucket, as often as it has sentences, and some of it; none twice if there are enough."""
@@ -147,7 +151,10 @@ def padded_batch(
         characters[row, : len(ids)] = ids
         mel[row, : len(one.mel)] = one.mel
     frames = np.array([len(one.mel) for one in rows], np.int32)
-    return {"characters": characters, "mel": mel, "frames": frames}, {"mel": mel, "frames": frames}
+    inputs = {"characters": characters, "mel": mel, "frames": frames}
+    if all(one.places is not None for one in rows):
+        inputs["places"] = np.stack([_padded_places(one.places, n_frames) for one in rows])  # (B, F)
+    return inputs, {"mel": mel, "frames": frames}
 
 
 class WaveBatches(PaperBatches):
@@ -214,6 +221,11 @@ def _shape_of(
     n_frames = max(len(one.mel) for one in rows)
     n_characters = max(len(encode_characters(one.text)) for one in rows)
     return _rounded_up(n_frames, frames_multiple), _rounded_up(n_characters, characters_multiple)
+
+
+def _padded_places(places: np.ndarray, n_frames: int) -> np.ndarray:
+    """Stay at the last place after the sentence."""
+    return np.pad(places, (0, n_frames - len(places)), mode="edge")
 
 
 def _fits(sentence: Sentence, shape: tuple[int, int]) -> bool:

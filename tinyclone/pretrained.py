@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -161,6 +162,8 @@ def import_cloner_module() -> Any:
 
             # The first operation looks for a GPU, and TensorFlow tells what it found.
             keras.ops.zeros(1)
+        # It also warns that a function is compiled for another shape: one for each length is what is wanted.
+        logging.getLogger("tensorflow").setLevel(logging.ERROR)
     from tinyclone import cloner
 
     return cloner

@@ -65,6 +65,8 @@ class SpectrogramBatches(SentenceBatches):
         linear = np.full((*mel.shape[:2], 1 + self.audio.n_fft // 2), silence, np.float32)  # (B, F, bins)
         for row, one in enumerate(rows):
             linear[row, : len(one.mel)] = self._linear[id(one)]
+        if "places" in inputs:
+            inputs["places"] = np.pad(inputs["places"], more[:2], mode="edge")  # (B, F)
         return {**inputs, "mel": mel}, {**targets, "mel": mel, "linear": linear}
 
 

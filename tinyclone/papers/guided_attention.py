@@ -1,4 +1,4 @@
-"""Attention that is helped to be diagonal, and a measure of whether it is. For both Tacotrons."""
+"""Attention that is helped to find its way, and a measure of whether it does. For both Tacotrons."""
 
 from __future__ import annotations
 
@@ -45,6 +45,66 @@ def guided_attention_loss(alignment, decoder_steps, characters, *, width: float 
     punishment = 1 - ops.exp(-ops.square(distance) / (2 * width**2))
     real = ops.cast(step < n_steps, "float32")  # (B, D, 1); padded characters get no attention anyway
     return ops.sum(alignment * punishment * real) / ops.sum(n_steps)
+
+
+def placed_attention_loss(alignment, places, decoder_steps, *, width: float = 1.5):
+    """Punish attention for being far from the letter that is heard.
+
+    A diagonal can be drawn by a clock, without a look at the letters. This one cannot: it waits where a
+    sound is long and leaps where letters are silent.
+
+    Parameters
+    ----------
+    alignment : tensor, shape (B, D, T), in [0, 1]
+        What each decoder step attends to.
+    places : tensor, shape (B, D)
+        The character that each step should attend to, see `tinyclone.papers.letter_places`.
+    decoder_steps : tensor, shape (B,), int
+        How much of D is not padding.
+    width : float > 0
+        How many characters away still counts as near, the standard deviation of a bell.
+
+    Returns
+    -------
+    tensor, shape ()
+        Mean negative log of the attention near the place, over the real decoder steps; at least 0.
+
+    Notes
+    -----
+    Zhu et al. 2019, "Pre-alignment guided attention for improving training efficiency and model stability in
+    end-to-end speech synthesis": attention learns from a forced aligner. The form of the loss is ours.
+
+    Lesson: lessons/papers/tacotron.ipynb
+    """
+    _, most_steps, most_characters = ops.shape(alignment)
+    distance = ops.arange(most_characters, dtype="float32") - ops.expand_dims(places, -1)  # (B, D, T)
+    near = ops.sum(alignment * ops.exp(-ops.square(distance) / (2 * width**2)), axis=-1)  # (B, D)
+    real = ops.arange(most_steps, dtype="int32")[None] < ops.cast(decoder_steps, "int32")[:, None]
+    real = ops.cast(real, "float32")
+    return -ops.sum(real * ops.log(near + 1e-6)) / ops.sum(real)
+
+
+def guiding_loss(alignment, inputs, decoder_steps, *, reduction_factor: int):
+    """Return `placed_attention_loss` where a batch has places of letters, and else `guided_attention_loss`.
+
+    Parameters
+    ----------
+    alignment, decoder_steps : tensor
+        See there.
+    inputs : dict
+        ``characters`` (B, T), 0 where padded, and ``places`` (B, F) if there are any.
+    reduction_factor : int
+        Frames of a decoder step.
+
+    Notes
+    -----
+    Lesson: lessons/papers/tacotron.ipynb
+    """
+    if "places" in inputs:
+        middles = inputs["places"][:, reduction_factor // 2 :: reduction_factor]  # (B, D)
+        return placed_attention_loss(alignment, middles, decoder_steps)
+    n_characters = ops.sum(ops.cast(ops.not_equal(inputs["characters"], 0), "int32"), axis=1)  # (B,)
+    return guided_attention_loss(alignment, decoder_steps, n_characters)
 
 
 class AlignmentReport(NamedTuple):

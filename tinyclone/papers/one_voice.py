@@ -33,6 +33,8 @@ class Sentence:
         Whole frames: N is ``F * hop_length``.
     mel : np.ndarray, shape (F, n_mels), float32
         Natural logarithm.
+    places : np.ndarray, shape (F,), float32, optional
+        Which character each frame belongs to, see `tinyclone.papers.letter_places.place_letters`.
 
     Notes
     -----
@@ -42,6 +44,7 @@ class Sentence:
     text: str
     wav: np.ndarray
     mel: np.ndarray
+    places: np.ndarray | None = None
 
 
 def read_one_voice(

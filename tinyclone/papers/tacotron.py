@@ -26,8 +26,9 @@ from tinyclone.papers.attention_decoding import (
 )
 from tinyclone.papers.cbhg import CBHG
 from tinyclone.papers.characters import N_CHARACTERS, decode_characters, encode_characters
-from tinyclone.papers.guided_attention import CLOSE_TO_THE_END, guided_attention_loss
+from tinyclone.papers.guided_attention import CLOSE_TO_THE_END, guiding_loss
 from tinyclone.papers.tacotron_config import TacotronConfig
+from tinyclone.papers.teaching import Teacher
 
 LOSSES = ("mel_error", "linear_error", "guided_attention")
 SILENT_LOG_MEL = -10.0  # recorded speech lies above, padding at -11.5
@@ -69,6 +70,7 @@ class Tacotron(keras.Model):
         self.query = layers.Dense(config.attention_units)
         self.score = layers.Dense(1, use_bias=False)
         self.prenet = Prenet(config.prenet, dropout=config.dropout)
+        self.teacher = Teacher(teacher_dropout=config.teacher_dropout, hears_itself=config.hears_itself)
         self.attention_cell = layers.GRUCell(config.attention_cells)
         self.decoder_input = layers.Dense(config.decoder_cells)
         self.decoder_cells = [layers.GRUCell(config.decoder_cells) for _ in range(2)]
@@ -99,13 +101,8 @@ class Tacotron(keras.Model):
     def build_all(self) -> Tacotron:
         """Create every weight by one call on zeros and return the model, ready to load weights."""
         n_frames = 2 * self.config.reduction_factor
-        self(
-            {
-                "characters": np.ones((1, 4), np.int32),
-                "mel": np.zeros((1, n_frames, self.config.audio.n_mels), np.float32),
-                "frames": np.array([n_frames], np.int32),
-            }
-        )
+        mel = np.zeros((1, n_frames, self.config.audio.n_mels), np.float32)
+        self({"characters": np.ones((1, 4), np.int32), "mel": mel, "frames": np.array([n_frames], np.int32)})
         return self
 
     def call(self, inputs, training=False):
@@ -134,7 +131,13 @@ class Tacotron(keras.Model):
         told = (last[:, :-1] - config.mel_mean) / config.mel_std
         told = ops.pad(told, [[0, 0], [1, 0], [0, 0]])  # (B, D, M), the first one is <GO>
         step = functools.partial(self.step, memory, self.key(memory), mask)
-        outputs = follow_teacher(step, self.first_state(memory), self.prenet(told, training=training))
+
+        def decode(told):
+            return follow_teacher(step, self.first_state(memory), self.prenet(told, training=training))
+
+        if training:
+            told = self.teacher(told, answer=lambda told: decode(told)["frames"][..., -config.audio.n_mels :])
+        outputs = decode(told)
         made = ops.reshape(outputs["frames"], ops.shape(mel))  # (B, F, M)
         linear = self.linear_of(made, self.audible(inputs["frames"], ops.shape(mel)[1]), training=training)
         return {"mel": made, "linear": linear, "alignment": outputs["alignment"]}
@@ -215,9 +218,10 @@ class Tacotron(keras.Model):
             / (ops.sum(real) * target.shape[-1])
             for name, target in targets.items()
         }
-        n_characters = ops.sum(ops.cast(x["characters"] != 0, "int32"), axis=1)
         steps = ops.minimum(self.steps_of(x["frames"]), ops.shape(y_pred["alignment"])[1])
-        losses["guided_attention"] = guided_attention_loss(y_pred["alignment"], steps, n_characters)
+        losses["guided_attention"] = guiding_loss(
+            y_pred["alignment"], x, steps, reduction_factor=config.reduction_factor
+        )
         for name, loss in losses.items():
             self.parts[name].update_state(loss)
         guidance = config.guided_attention_weight * losses["guided_attention"]

@@ -8,91 +8,26 @@ A attention units, U units of the decoder.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import keras
 import numpy as np
 from keras import layers, ops
 
-from tinyclone.papers.attention_decoding import Prenet, Spoken, follow_teacher, run_freely
+from tinyclone.papers.attention_decoding import (
+    Prenet,
+    Spoken,
+    compiled,
+    padded_to_multiple,
+    run_freely,
+)
 from tinyclone.papers.character_encoder import CharacterEncoder, Convolutions
 from tinyclone.papers.characters import encode_characters
-from tinyclone.papers.guided_attention import guided_attention_loss
-from tinyclone.papers.location_attention import LocationSensitiveAttention
+from tinyclone.papers.guided_attention import guiding_loss
 from tinyclone.papers.tacotron2_config import Tacotron2Config
+from tinyclone.papers.tacotron2_decoder import UNSEEN, Decoder
+from tinyclone.papers.teaching import Teacher
 from tinyclone.text import speakable
-
-UNSEEN = -1e9
-
-
-class Decoder(layers.Layer):
-    """Two LSTM layers that say what comes next, and attention that says where to read.
-
-    Notes
-    -----
-    Shen et al. 2018, section 2.2: the last frame and what was read last go into the LSTM layers; what they
-    say decides what is read now; both together become the next frames and the probability to stop.
-
-    Lesson: lessons/papers/tacotron2.ipynb
-    """
-
-    def __init__(self, config: Tacotron2Config) -> None:
-        super().__init__()
-        self.config = config
-        self.cells = [layers.LSTMCell(config.decoder_units) for _ in range(2)]
-        self.attention = LocationSensitiveAttention(
-            config.attention_units, n_filters=config.location_filters, n_taps=config.location_kernel
-        )
-        self.frames = layers.Dense(config.reduction_factor * config.audio.n_mels)
-        self.stop = layers.Dense(1)
-
-    def build(self, memory_shape, *other_shapes) -> None:
-        """Make all weights, so that a loop over steps makes none."""
-        units, read = self.config.decoder_units, memory_shape[-1]
-        self.cells[0].build((None, self.config.prenet_units + read))
-        self.cells[1].build((None, units))
-        self.attention.build(memory_shape, units)
-        self.frames.build((None, units + read))
-        self.stop.build((None, units + read))
-        self.built = True
-
-    def call(self, memory, real, read):
-        """Take all steps with a teacher; read (B, D, prenet_units) is what the prenet made of his frames."""
-        return follow_teacher(self.reader_of(memory, real), self.begin(memory), read)
-
-    def begin(self, memory):
-        """Return the state before the first step: both LSTM layers', context, attention and its sum."""
-        units = [ops.zeros((ops.shape(memory)[0], self.config.decoder_units)) for _ in range(4)]  # (B, U)
-        return [*units, *(ops.zeros_like(one) for one in (memory[:, 0], memory[..., 0], memory[..., 0]))]
-
-    def reader_of(self, memory, real, window: int | None = None):
-        """Return the function that takes one step, for `follow_teacher` and `run_freely`.
-
-        Parameters
-        ----------
-        memory : tensor, shape (B, T, C)
-            What the encoder made of the text.
-        real : tensor, shape (B, T), bool
-            Which characters are not padding.
-        window : int, optional
-            Attention may only move so many characters ahead of where it looked last, and one back.
-        """
-        keys = self.attention.key(memory)  # (B, T, A)
-        padding = UNSEEN * (1 - ops.cast(real, keys.dtype))  # (B, T)
-        place = ops.arange(ops.shape(memory)[1])[None, :]  # (1, T)
-
-        def step(state, x):
-            h1, c1, h2, c2, context, attention, looked_at = state
-            hidden = padding
-            if window is not None:
-                ahead = place - ops.cast(ops.argmax(attention, axis=-1), place.dtype)[:, None]  # (B, T)
-                hidden = hidden + UNSEEN * ops.cast((ahead > window) | (ahead < -1), keys.dtype)
-            h1, (_, c1) = self.cells[0](ops.concatenate([x, context], axis=-1), [h1, c1])  # (B, U)
-            h2, (_, c2) = self.cells[1](h1, [h2, c2])  # (B, U)
-            context, attention = self.attention.look(memory, keys, hidden, h2, looked_at)
-            said = ops.concatenate([h2, context], axis=-1)  # (B, U + C)
-            outputs = {"frames": self.frames(said), "stop": self.stop(said)[:, 0], "attention": attention}
-            return [h1, c1, h2, c2, context, attention, looked_at + attention], outputs
-
-        return step
 
 
 class Tacotron2(keras.Model):
@@ -122,6 +57,7 @@ class Tacotron2(keras.Model):
             dropout=config.convolution_dropout,
         )
         self.prenet = Prenet([config.prenet_units] * 2, dropout=config.prenet_dropout)
+        self.teacher = Teacher(teacher_dropout=config.teacher_dropout, hears_itself=config.hears_itself)
         self.decoder = Decoder(config)
         channels = [config.postnet_channels] * (config.postnet_layers - 1)
         settings = {"kernel": config.postnet_kernel, "dropout": config.convolution_dropout}
@@ -167,8 +103,16 @@ class Tacotron2(keras.Model):
         teacher = mel[:, n_per_step - 1 :: n_per_step]  # (B, D, M), the last frame of each step
         shifted = ops.pad(teacher, [[0, 0], [1, 0], [0, 0]])[:, :-1]  # (B, D, M)
         memory = self.encoder(characters, training=training)  # (B, T, C)
-        read = self.prenet(shifted, training=True)  # (B, D, prenet_units)
-        outputs = self.decoder(memory, ops.not_equal(characters, 0), read)
+        real = ops.not_equal(characters, 0)  # (B, T)
+
+        def decode(told):
+            return self.decoder(memory, real, self.prenet(told, training=True))
+
+        if training:
+            shifted = self.teacher(
+                shifted, answer=lambda told: decode(told)["frames"][..., -self.config.audio.n_mels :]
+            )
+        outputs = decode(shifted)
         before = ops.reshape(outputs["frames"], ops.shape(mel))  # (B, D, r * M) -> (B, F, M)
         after = self.improve(before, self._real_frames(inputs), training=training)  # (B, F, M)
         return {
@@ -177,6 +121,39 @@ class Tacotron2(keras.Model):
             "stop": outputs["stop"],
             "attention": outputs["attention"],
         }
+
+    def encode(self, characters):
+        """Return the memory (B, T, C) of characters (B, T) and its keys (B, T, A)."""
+        memory = self.encoder(characters)
+        return memory, self.decoder.attention.key(memory)
+
+    def step(self, **tensors):
+        """Take one step of the decoder, see `Decoder.step`."""
+        return self.decoder.step(**tensors)
+
+    def reader_of(self, ids: np.ndarray, window: int | None = None) -> tuple[Callable, list]:
+        """Return the function that takes one step without a teacher, for `run_freely`, and the first state.
+
+        Parameters
+        ----------
+        ids : np.ndarray, shape (T,)
+        window : int, optional
+            Attention may only move so many characters ahead of where it looked last, and one back.
+        """
+        characters = padded_to_multiple(ids[None], 32)  # (1, T)
+        memory, keys = compiled(self, "encode")({"characters": characters})
+        padding = np.where(characters, 0, UNSEEN).astype(np.float32)  # (1, T)
+        step = compiled(self, "step")
+
+        def take(state, told):
+            hidden = padding
+            if window is not None:
+                ahead = np.arange(hidden.shape[1]) - np.argmax(state[5])
+                hidden = hidden + np.where((ahead > window) | (ahead < -1), np.float32(UNSEEN), 0)
+            known = {"memory": memory, "keys": keys, "hidden": hidden}
+            return step({**known, "state": state, "told": told})
+
+        return take, self.decoder.begin(memory)
 
     def improve(self, mel, mask, training=False):
         """Add to a normalised mel what the postnet finds missing. (B, F, M), (B, F, 1) -> (B, F, M)"""
@@ -195,8 +172,9 @@ class Tacotron2(keras.Model):
         logit = y_pred["stop"]  # (B, D)
         surprise = config.stop_weight * last * ops.softplus(-logit) + (real - last) * ops.softplus(logit)
         losses["stop"] = ops.sum(surprise) / ops.sum(real)
-        n_characters = ops.sum(ops.cast(ops.not_equal(x["characters"], 0), "int32"), axis=1)  # (B,)
-        losses["guided"] = guided_attention_loss(y_pred["attention"], steps[:, 0], n_characters)
+        losses["guided"] = guiding_loss(
+            y_pred["attention"], x, steps[:, 0], reduction_factor=config.reduction_factor
+        )
         for name, loss in losses.items():
             self.parts[name].update_state(loss)
         return sum(losses.values()) + (config.guided_weight - 1) * losses["guided"]
@@ -266,28 +244,28 @@ class Tacotron2(keras.Model):
                 f"longest_sec = {longest_sec}, window = {window}, patience = {patience}: expected at least "
                 "one decoder step, and 1 or more or None."
             )
-        characters = ops.convert_to_tensor(encode_characters(text)[None])  # (1, T)
-        memory = self.encoder(characters)  # (1, T, C)
-        n_mels, steps_at_end = config.audio.n_mels, 0
+        ids = encode_characters(text)  # (T,)
+        n_mels, n_characters, steps_at_end = config.audio.n_mels, len(ids), 0
 
         def is_last(outputs):
             nonlocal steps_at_end
-            at_end = outputs["attention"].argmax() == len(outputs["attention"]) - 1
+            at_end = outputs["attention"].argmax() == n_characters - 1
             steps_at_end = steps_at_end + 1 if at_end else 0
             tired = patience is not None and steps_at_end >= patience
             return tired or 1 / (1 + np.exp(-outputs["stop"])) >= stop_at
 
         outputs, stopped = run_freely(
-            self.decoder.reader_of(memory, ops.not_equal(characters, 0), window),
-            self.decoder.begin(memory),
+            *self.reader_of(ids, window),
             prenet=self.prenet,
-            first_frame=ops.zeros((1, n_mels)),
+            first_frame=np.zeros((1, n_mels), np.float32),
             next_frame=lambda outputs: outputs["frames"][:, -n_mels:],
             is_last=is_last,
             max_steps=max_steps,
             seed=seed,
         )
         before = outputs["frames"].reshape(1, -1, n_mels)  # (1, F, M)
-        after = self.improve(before, np.ones((1, before.shape[1], 1), np.float32))
-        mel = self._natural(ops.convert_to_numpy(after)[0])
-        return Spoken(speakable(text), mel, outputs["attention"], stopped, config.audio)
+        frames = {"mel": before, "mask": np.ones((1, before.shape[1], 1), np.float32)}
+        padded = {name: padded_to_multiple(one, 64) for name, one in frames.items()}
+        mel = self._natural(compiled(self, "improve")(padded)[0, : before.shape[1]])
+        attention = outputs["attention"][:, :n_characters]
+        return Spoken(speakable(text), mel, attention, stopped, config.audio)

@@ -30,6 +30,10 @@ class Tacotron2Config(ModelConfig):
         Of the convolutions that correct the mel.
     prenet_dropout, convolution_dropout : float in [0, 1)
         Share of values that are dropped in the prenet, also at synthesis, and after convolutions.
+    teacher_dropout : float in [0, 1)
+        Share of recorded frames that are withheld from the decoder in training; 0 is the paper.
+    hears_itself : float in [0, 1)
+        Share of sentences in which it is told its own frames in training; 0 is the paper.
     stop_weight, guided_weight : float
         How much the one step at which to stop counts against one at which to go on, and how much attention
         far from the diagonal is punished.
@@ -58,6 +62,8 @@ class Tacotron2Config(ModelConfig):
     postnet_kernel: int = 5
     prenet_dropout: float = 0.5
     convolution_dropout: float = 0.1
+    teacher_dropout: float = 0.0
+    hears_itself: float = 0.0
     stop_weight: float = 8.0
     guided_weight: float = 1.0
     mel_mean: float = -5.4
@@ -66,7 +72,7 @@ class Tacotron2Config(ModelConfig):
     def __post_init__(self) -> None:
         """Refuse what makes no model."""
         for name, value in vars(self).items():
-            if name.endswith("dropout") and not 0 <= value < 1:
+            if name.endswith(("dropout", "itself")) and not 0 <= value < 1:
                 raise ValueError(f"{name} = {value}: expected a share, 0 or more and below 1.")
             if isinstance(value, int) and value < (0 if name == "location_filters" else 1):
                 raise ValueError(f"{name} = {value}: expected 1 or more.")

@@ -35,8 +35,12 @@ class TacotronConfig(ModelConfig):
         Steps of silence after each sentence that it learns to make, so that it knows when to stop.
     longest_frames_per_character : int
         Synthesis goes no further than that.
+    teacher_dropout : float in [0, 1)
+        Share of recorded frames that are withheld from the decoder in training; 0 is the paper.
+    hears_itself : float in [0, 1)
+        Share of sentences in which it is told its own frames in training; 0 is the paper.
     guided_attention_weight : float >= 0
-        Of `guided_attention_loss`; 0 is the paper.
+        Of what guides the attention; 0 is the paper.
     sharpening : float
         Magnitudes are raised to this power before Griffin-Lim.
     mel_mean, mel_std, linear_mean, linear_std : float
@@ -64,9 +68,11 @@ class TacotronConfig(ModelConfig):
     post_widest_kernel: int = 8
     post_channels: int = 64
     post_cells: int = 64
-    reduction_factor: int = 4
-    silent_steps: int = 2
+    reduction_factor: int = 2
+    silent_steps: int = 4
     longest_frames_per_character: int = 12
+    teacher_dropout: float = 0.0
+    hears_itself: float = 0.0
     guided_attention_weight: float = 0.5
     sharpening: float = 1.2
     mel_mean: float = -5.4
@@ -77,8 +83,8 @@ class TacotronConfig(ModelConfig):
     def __post_init__(self) -> None:
         if min(self.reduction_factor, self.widest_kernel, self.post_widest_kernel) < 1:
             raise ValueError("reduction_factor and the widest kernels of a TacotronConfig start at 1.")
-        if not 0 <= self.dropout < 1 or self.guided_attention_weight < 0:
-            raise ValueError(
-                f"dropout = {self.dropout} and guided_attention_weight = {self.guided_attention_weight}: "
-                "expected a share in [0, 1) and a weight of at least 0."
-            )
+        for name in ("dropout", "teacher_dropout", "hears_itself"):
+            if not 0 <= getattr(self, name) < 1:
+                raise ValueError(f"{name} = {getattr(self, name)}: expected a share, 0 or more and below 1.")
+        if self.guided_attention_weight < 0:
+            raise ValueError(f"guided_attention_weight = {self.guided_attention_weight}: expected 0 or more.")
