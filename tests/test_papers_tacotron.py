@@ -32,6 +32,7 @@ TINY = {
     "post_channels": 6,
     "post_cells": 5,
     "reduction_factor": 3,
+    "silent_steps": 2,
 }
 
 
