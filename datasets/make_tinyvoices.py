@@ -3,7 +3,7 @@
 
 Nothing here was recorded from a person: Debian's flite and espeak-ng speak sentences that were written
 for this corpus, and the result is brought to 16 kHz, one loudness and Ogg Vorbis. Two runs with the same
-versions of flite, espeak-ng and libsndfile give the same sounds, and nearly always the same bytes.
+versions of flite, espeak-ng and libsndfile give the same bytes.
 """
 
 from __future__ import annotations

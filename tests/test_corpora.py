@@ -425,12 +425,8 @@ def test_the_script_makes_a_corpus_that_loads(tmp_path: Path, script: ModuleType
     clips = load_corpus(tmp_path / "first")
     assert [clip.speaker for clip in clips] == SPEAKERS
     assert verify_checksums(tmp_path / "first") == 10
-    # Once in a while, on a busy machine, the encoder's bytes differ; what is heard must not.
-    for file in sorted((tmp_path / "first").rglob("*.ogg")):
-        sounds = [soundfile.read(tmp_path / run / "wavs" / file.name)[0] for run in ("first", "second")]
-        np.testing.assert_allclose(*sounds, atol=1e-3, err_msg=file.name)
-    tables = [(tmp_path / run / "metadata.csv").read_bytes() for run in ("first", "second")]
-    assert tables[0] == tables[1]
+    sums = [(tmp_path / run / "SHA256SUMS").read_text() for run in ("first", "second")]
+    assert sums[0] == sums[1]
     assert not [file for file in (tmp_path / "first").rglob("*") if file.name.startswith(".")]
 
 
