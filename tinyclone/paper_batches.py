@@ -153,7 +153,8 @@ def padded_batch(
     frames = np.array([len(one.mel) for one in rows], np.int32)
     inputs = {"characters": characters, "mel": mel, "frames": frames}
     if all(one.places is not None for one in rows):
-        inputs["places"] = np.stack([_padded_places(one.places, n_frames) for one in rows])  # (B, F)
+        padded = [np.pad(one.places, (0, n_frames - len(one.places)), mode="edge") for one in rows]
+        inputs["places"] = np.stack(padded)  # (B, F)
     return inputs, {"mel": mel, "frames": frames}
 
 
@@ -221,11 +222,6 @@ def _shape_of(
     n_frames = max(len(one.mel) for one in rows)
     n_characters = max(len(encode_characters(one.text)) for one in rows)
     return _rounded_up(n_frames, frames_multiple), _rounded_up(n_characters, characters_multiple)
-
-
-def _padded_places(places: np.ndarray, n_frames: int) -> np.ndarray:
-    """Stay at the last place after the sentence."""
-    return np.pad(places, (0, n_frames - len(places)), mode="edge")
 
 
 def _fits(sentence: Sentence, shape: tuple[int, int]) -> bool:

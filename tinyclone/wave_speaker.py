@@ -12,8 +12,8 @@ import numpy as np
 
 from tinyclone.config import VocoderConfig
 from tinyclone.errors import AudioError
-from tinyclone.mel import checked_mel
 from tinyclone.excitation import measured_contour
+from tinyclone.mel import checked_mel
 from tinyclone.pulses import pitch_from_scores, shaped_sound, sound_source
 
 

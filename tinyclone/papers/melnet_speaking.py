@@ -15,7 +15,6 @@ from tinyclone.papers.gaussian_mixtures import draw
 from tinyclone.papers.melnet_sampling import TierSampler, read_text
 from tinyclone.papers.multiscale import axis_of, interleave, spectrogram_of
 
-
 # Natural-log mels of speech at full scale stay below this; a drawn value beyond it would lead to worse ones.
 LOUDEST = 3.0
 

@@ -136,7 +136,7 @@ class Tacotron(keras.Model):
             return follow_teacher(step, self.first_state(memory), self.prenet(told, training=training))
 
         if training:
-            told = self.teacher(told, answer=lambda told: decode(told)["frames"][..., -config.audio.n_mels :])
+            told = self.teacher(told, decode=decode)
         outputs = decode(told)
         made = ops.reshape(outputs["frames"], ops.shape(mel))  # (B, F, M)
         linear = self.linear_of(made, self.audible(inputs["frames"], ops.shape(mel)[1]), training=training)

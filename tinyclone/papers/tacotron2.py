@@ -14,13 +14,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tinyclone.papers.attention_decoding import (
-    Prenet,
-    Spoken,
-    compiled,
-    padded_to_multiple,
-    run_freely,
-)
+from tinyclone.papers.attention_decoding import Prenet, Spoken, compiled, padded_to_multiple, run_freely
 from tinyclone.papers.character_encoder import CharacterEncoder, Convolutions
 from tinyclone.papers.characters import encode_characters
 from tinyclone.papers.guided_attention import guiding_loss
@@ -109,9 +103,7 @@ class Tacotron2(keras.Model):
             return self.decoder(memory, real, self.prenet(told, training=True))
 
         if training:
-            shifted = self.teacher(
-                shifted, answer=lambda told: decode(told)["frames"][..., -self.config.audio.n_mels :]
-            )
+            shifted = self.teacher(shifted, decode=decode)
         outputs = decode(shifted)
         before = ops.reshape(outputs["frames"], ops.shape(mel))  # (B, D, r * M) -> (B, F, M)
         after = self.improve(before, self._real_frames(inputs), training=training)  # (B, F, M)

@@ -1,6 +1,6 @@
 """A teacher who holds back: without it a decoder guesses each frame from the one before and never reads.
 
-For both Tacotrons. Shapes in comments: B sentences, D decoder steps, M mel bands.
+For both Tacotrons. Shapes in comments: B sentences, D decoder steps, M mel bands, r frames a step.
 """
 
 from __future__ import annotations
@@ -35,15 +35,15 @@ class Teacher(layers.Layer):
         self.frames, self.sentences = layers.Dropout(teacher_dropout), layers.Dropout(hears_itself)
         self.hears_itself, self.built = hears_itself, True
 
-    def call(self, recorded, answer: Callable):
+    def call(self, recorded, decode: Callable):
         """Return what is told in training.
 
         Parameters
         ----------
         recorded : tensor, shape (B, D, M)
             The recorded frame before each step.
-        answer : callable
-            Returns the last frame of each step, (B, D, M), that the decoder makes of what it is told.
+        decode : callable
+            Returns what the decoder makes of what it is told; ``frames`` (B, D, r * M) is looked at.
 
         Returns
         -------
@@ -53,7 +53,10 @@ class Teacher(layers.Layer):
         told = recorded * self._kept(self.frames, recorded[..., :1])
         if not self.hears_itself:
             return told
-        own = ops.pad(ops.stop_gradient(answer(told))[:, :-1], [[0, 0], [1, 0], [0, 0]])  # (B, D, M)
+        last = ops.stop_gradient(decode(told)["frames"])[
+            ..., -recorded.shape[-1] :
+        ]  # (B, D, M), of each step
+        own = ops.pad(last[:, :-1], [[0, 0], [1, 0], [0, 0]])  # (B, D, M)
         taught = self._kept(self.sentences, recorded[:, :1, :1])  # (B, 1, 1)
         return told * taught + own * (1 - taught)
 
