@@ -211,6 +211,11 @@ def train(
         ema_momentum=recipe.ema_momentum,
         callbacks=callbacks,
     )
+    return held_out_errors(run)
+
+
+def held_out_errors(run: Path) -> list[float]:
+    """Return the held-out mel error of a run after each epoch."""
     with open(run / "log.csv", encoding="utf-8", newline="") as file:
         return [float(row["val_mel_mae"]) for row in csv.DictReader(file)]
 
@@ -255,10 +260,15 @@ def laptop_run(options: argparse.Namespace) -> Path:
 
 
 def judged(
-    system: str, held_out: heldout.HeldOut, weights: Path | None, options: argparse.Namespace
+    system: str,
+    held_out: heldout.HeldOut,
+    weights: Path | None,
+    options: argparse.Namespace,
+    *,
+    tag: str = "",
 ) -> dict[str, dict]:
-    """Let a system speak and have it judged; return a row for each voice."""
-    work = options.work / "spoken" / (weights.parent.name + weights.stem if weights else system)
+    """Let a system speak and have it judged; return a row for each voice. Sounds are kept under the tag."""
+    work = options.work / "spoken" / (tag or (weights.parent.name + weights.stem if weights else system))
     work.mkdir(parents=True, exist_ok=True)
     utterances = systems.collect(system, held_out, systems.Settings(work=work, weights=weights))
     scores = [{} for _ in utterances]

@@ -46,7 +46,8 @@ class Recipe:
     Parameters
     ----------
     make : callable
-        Makes the model of training sentences (which may decide how mels are normalised).
+        Makes the model of training sentences (which may decide how mels are normalised), and of sizes by
+        their names in its config, in place of the recipe's.
     batches : callable
         Makes batches of sentences, a number of steps and a seed.
     epochs, steps_of_an_epoch : int
@@ -57,15 +58,18 @@ class Recipe:
         How the mels of the sentences are made.
     placed : bool
         Whether attention is shown where the letters are.
+    dropout : str, optional
+        The name of the prenets' dropout in the config, for --dropout.
     """
 
-    make: Callable[[Sequence[Sentence]], keras.Model]
+    make: Callable[..., keras.Model]
     batches: Callable[..., Batches]
     epochs: int
     steps_of_an_epoch: int = 250
     settings: dict[str, Any] = field(default_factory=dict)
     audio: AudioConfig = AudioConfig()
     placed: bool = False
+    dropout: str | None = None
 
 
 def wavenet() -> Recipe:
@@ -85,8 +89,8 @@ def tacotron_mel() -> Recipe:
     """Tacotron without its second CBHG, which takes two thirds of the time: most of what is to be learned."""
     whole = tacotron()
 
-    def make(training: Sequence[Sentence]) -> keras.Model:
-        model = whole.make(training).build_all()  # with all of its weights
+    def make(training: Sequence[Sentence], **sizes) -> keras.Model:
+        model = whole.make(training, **sizes).build_all()  # with all of its weights
         n_bins = 1 + model.config.audio.n_fft // 2
         model.linear_of = lambda mel, mask, training=False: ops.zeros((*ops.shape(mel)[:2], n_bins))
         return model
@@ -102,11 +106,12 @@ def tacotron() -> Recipe:
     sizes = TacotronConfig(teacher_dropout=0.5, hears_itself=0.5)
     shape = {"reduction_factor": sizes.reduction_factor, "silent_steps": sizes.silent_steps}
     return Recipe(
-        make=lambda training: Tacotron(sizes),
+        make=lambda training, **others: Tacotron(replace(sizes, **others)),
         batches=functools.partial(SpectrogramBatches, clips=16, **shape),
         epochs=6,
         settings={"learning_rate": 1e-3},
         placed=True,
+        dropout="dropout",
     )
 
 
@@ -115,10 +120,11 @@ def tacotron2() -> Recipe:
     from tinyclone.paper_batches import SentenceBatches
     from tinyclone.papers.tacotron2 import Tacotron2, Tacotron2Config
 
-    def make(training: Sequence[Sentence]) -> Tacotron2:
+    def make(training: Sequence[Sentence], **sizes) -> Tacotron2:
         values = np.concatenate([one.mel for one in training])  # (F, M)
         scale = {"mel_mean": float(values.mean()), "mel_std": float(values.std())}
-        return Tacotron2(Tacotron2Config(teacher_dropout=0.5, hears_itself=0.5, guided_weight=0.5, **scale))
+        config = Tacotron2Config(teacher_dropout=0.5, hears_itself=0.5, guided_weight=0.5, **scale)
+        return Tacotron2(replace(config, **sizes))
 
     reduction_factor = Tacotron2Config().reduction_factor
     return Recipe(
@@ -127,6 +133,7 @@ def tacotron2() -> Recipe:
         epochs=60,
         settings={"learning_rate": 2e-3},
         placed=True,
+        dropout="prenet_dropout",
     )
 
 
@@ -164,16 +171,24 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder of the run")
     parser.add_argument("--epochs", type=int, help="instead of the recipe's")
     parser.add_argument("--start", type=Path, help="model.npz of an earlier run to begin with, not at random")
+    parser.add_argument("--dropout", type=float, help="of a Tacotron's prenets, instead of the paper's 0.5")
+    parser.add_argument("--learning-rate", type=float, help="instead of the recipe's")
     arguments = parser.parse_args()
 
     recipe = RECIPES[arguments.paper]()
+    sizes = {} if arguments.dropout is None else {recipe.dropout: arguments.dropout}
+    if None in sizes:
+        parser.error(f"--dropout: {arguments.paper} has no prenets; leave it out.")
+    settings = dict(recipe.settings)
+    if arguments.learning_rate is not None:
+        settings["learning_rate"] = arguments.learning_rate
     epochs = arguments.epochs or recipe.epochs
     keras.utils.set_random_seed(0)
     training, held_out = read_one_voice(arguments.corpus, config=recipe.audio)
     if recipe.placed:
         arguments.run.mkdir(parents=True, exist_ok=True)
         training = place_letters(training, kept_in=arguments.run / "alignment.npz")
-    model = recipe.make(training)
+    model = recipe.make(training, **sizes)
     if arguments.start:
         assign_weights(model.build_all(), read_arrays(arguments.start)[0], path=arguments.start)
     train_paper(
@@ -182,7 +197,7 @@ def main() -> None:
         recipe.batches(training, steps=epochs * recipe.steps_of_an_epoch, seed=0),
         epochs=epochs,
         validation=recipe.batches(held_out, steps=4, seed=1),
-        **recipe.settings,
+        **settings,
     )
     print(f"{arguments.run / 'model.npz'}: {model.count_params():,} weights")
 

@@ -203,6 +203,36 @@ def test_an_unknown_system_is_named(monkeypatch, capsys):
     assert "there is no wavenet3" in capsys.readouterr().err
 
 
+def test_coarse_mels_are_every_second_or_fourth_value_and_lines_run_through_them(monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    from melnet_words import coarse_mel, with_straight_lines
+
+    from tinyclone.papers.melnet import MelNet
+
+    melnet = MelNet()
+    mel = np.arange(14 * 32, dtype=np.float32).reshape(14, 32)  # a plane: straight lines know all of it
+    np.testing.assert_array_equal(coarse_mel(mel, melnet, 4), mel[:12:2, ::2])
+    np.testing.assert_array_equal(coarse_mel(mel, melnet, 2), mel[:12:4, ::4])
+    filled = with_straight_lines(coarse_mel(mel, melnet, 2), 32)
+    assert filled.shape == (12, 32)
+    np.testing.assert_allclose(filled[:9, :29], mel[:9, :29], rtol=1e-5)
+    np.testing.assert_array_equal(filled[9:, 29:], np.full((3, 3), mel[8, 28]))
+
+
+def test_dropout_of_prenets_is_refused_where_there_are_none(monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_BACKEND", keras.backend.backend())
+    import train_papers
+
+    monkeypatch.setattr(sys, "argv", ["train_papers.py", "wavenet", "--run", "none", "--dropout", "0.1"])
+    with pytest.raises(SystemExit):
+        train_papers.main()
+    assert "wavenet has no prenets" in capsys.readouterr().err
+    made = [train_papers.RECIPES[name]() for name in ("tacotron_mel", "tacotron", "tacotron2")]
+    assert [one.dropout for one in made] == ["dropout", "dropout", "prenet_dropout"]
+    config = made[1].make([], dropout=0.1).config
+    assert config.dropout == 0.1 and config.teacher_dropout == 0.5
+
+
 def test_the_lesson_shows_the_table_that_was_measured():
     lesson = REPOSITORY / "lessons" / "papers" / "00_side_by_side.ipynb"
     if not lesson.exists():
