@@ -135,12 +135,12 @@ def markdown(rows: list[dict]) -> str:
     lines = [
         "# What each part of the training brings",
         "",
-        f"Made by `python benchmarks/ablate_training.py`; do not edit. The preset `laptop` for "
-        f"{rows[0]['steps']:,} steps, without one part in each row, heard through the vocoder. Mel error: "
-        "mean absolute error of normalised log mels of held-out recordings with true durations. Words: "
-        "Whisper tiny.en, with the 95 % interval. Similarity: cosine of Resemblyzer. `unseen` are readers of "
-        "whom training heard nothing, cloned from 10 seconds or less; *nearest* is how often a clone is nearer "
-        "to its reader than to every other held-out one.",
+        "Made by `python benchmarks/ablate_training.py`; do not edit. The preset `laptop` for "
+        f"{rows[0]['steps']:,} steps, without one part in each row, heard by the vocoder. *Mel error* is "
+        "the mean absolute error of normalised log mels of held-out recordings with true durations; words "
+        "are judged by Whisper tiny.en, with the 95 % interval; similarity is the cosine of Resemblyzer. "
+        "*Unseen* are readers of whom training heard nothing, cloned from 10 seconds or less, and *nearest* "
+        "is how often a clone is nearer to its reader than to every other held-out one.",
         "",
         "| left out | held-out mel error | word errors, kathleen | unseen | similarity, kathleen | unseen | "
         "nearest |",
