@@ -4,7 +4,7 @@
 
 The sentences are those of tinyvoices that were held out; all sounds but the recording are Griffin-Lim's. The
 table that it prints stands in tinyclone/weights/papers/MELNET_CARD.md. Without the judges
-(benchmarks/install_judges.sh) it has no numbers. Some 3 minutes on two cores.
+(benchmarks/install_judges.sh) it has no numbers. Some six minutes on a slow core.
 """
 
 from __future__ import annotations
