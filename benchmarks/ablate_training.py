@@ -92,7 +92,9 @@ def main() -> None:
     corpus = data_size.load_corpus_without(data_size.EXCLUDED, options)
     held_out = data_size.judged_speech(options, names=("kathleen",))
     rows = []
-    for name in CASES:
+    # In two steps a model learns nothing, and a look less can make its mels too loud to be heard.
+    names = [name for name, case in CASES.items() if not (options.fast and case.trained_as)]
+    for name in names:
         make = partial(run_case, name, corpus, held_out, options)
         rows.append(data_size.result(options, f"without-{name}", make))
         write(options, rows)
