@@ -13,17 +13,17 @@ import argparse
 import json
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from unittest.mock import patch
 
 import data_size
 import heldout
+import report
 
 from tinyclone import cloner, framing
 from tinyclone.array_files import replace_file
 from tinyclone.features import Features
-from tinyclone.presets import Preset
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Case:
     title : str
     features : callable
         Chooses what is trained on.
-    recipe : dict
+    recipe : mapping
         Changes of the preset.
     taken_out : callable
         A context in which a part of the code is missing.
@@ -45,14 +45,9 @@ class Case:
 
     title: str
     features: Callable[[list[Features]], list[Features]] = list
-    recipe: tuple[tuple[str, object], ...] = ()
+    recipe: dict[str, object] = field(default_factory=dict)
     taken_out: Callable[[], AbstractContextManager] = nullcontext
     trained_as: str | None = None
-
-
-def real_speakers(features: list[Features]) -> list[Features]:
-    """Leave out the clips that were played faster or slower."""
-    return [one for one in features if "@" not in one.speaker]
 
 
 def not_steered(*sizes: int, steered: bool = False, **settings) -> cloner.ConvolutionBlock:
@@ -68,7 +63,7 @@ def first_crop(mel, *, length: int):
 cloner_block = cloner.ConvolutionBlock
 CASES = {
     "whole": Case("nothing"),
-    "pseudo-speakers": Case("pseudo-speakers: every clip faster or slower", features=real_speakers),
+    "pseudo-speakers": Case("pseudo-speakers: every clip faster or slower", features=data_size.real_speakers),
     "speaker-loss": Case(
         "the loss of a classifier of speakers",
         taken_out=partial(patch, "tinyclone.trainer.SPEAKER_LOSS_WEIGHT", 0.0),
@@ -77,7 +72,7 @@ CASES = {
         "the voiceprint in every layer of the decoder, and not only before the first",
         taken_out=partial(patch, "tinyclone.cloner.ConvolutionBlock", not_steered),
     ),
-    "ema": Case("the average of the weights over some 200 steps", recipe=(("ema_momentum", None),)),
+    "ema": Case("the average of the weights over some 200 steps", recipe={"ema_momentum": None}),
     "one-look": Case(
         "more than one look of 3 s at the reference",
         taken_out=partial(patch, "tinyclone.mel_speaker.reference_crops", first_crop),
@@ -108,21 +103,14 @@ def run_case(
     case = CASES[name]
     trained_as = case.trained_as or name
     run = options.work / f"without-{trained_as}"
+    recipe = replace(data_size.short_preset(options), **case.recipe)
     with case.taken_out():
         if case.trained_as is None:
             features = case.features(corpus.training)
-            data_size.train(run, features, corpus, recipe_of(case, options))
+            data_size.train(run, features, corpus, recipe)
         scores = data_size.judged("ours", held_out, run / "cloner.npz", options, tag=name)
     mel_mae = data_size.held_out_errors(run)[-1]
-    return {"left_out": case.title, "mel_mae": mel_mae, "steps": recipe_of(case, options).steps, **scores}
-
-
-def recipe_of(case: Case, options: argparse.Namespace) -> Preset:
-    """Return how a case is trained."""
-    recipe = replace(data_size.preset(options), **dict(case.recipe))
-    if options.fast:
-        return recipe
-    return replace(recipe, epochs=data_size.EPOCHS, steps_per_epoch=data_size.STEPS_PER_EPOCH)
+    return {"left_out": case.title, "mel_mae": mel_mae, "steps": recipe.steps, **scores}
 
 
 def write(options: argparse.Namespace, rows: list[dict]) -> None:
@@ -150,22 +138,11 @@ def markdown(rows: list[dict]) -> str:
     ]
     for row in rows:
         cells = [row["left_out"], f"{row['mel_mae']:.3f}"]
-        cells += [_words(row.get(voice, {})) for voice in voices]
-        cells += [_number(row.get(voice, {}).get("cosine"), ".3f") for voice in voices]
-        cells.append(_number(row.get("unseen", {}).get("nearest_is_right"), ".0%"))
+        cells += [report.word_errors(row.get(voice, {})) for voice in voices]
+        cells += [report.number(row.get(voice, {}).get("cosine"), 3) for voice in voices]
+        cells.append(report.percent(row.get("unseen", {}).get("nearest_is_right")))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
-
-
-def _words(scores: dict) -> str:
-    if scores.get("wer") is None:
-        return ""
-    low, high = 100 * scores["wer_low"], 100 * scores["wer_high"]
-    return f"{100 * scores['wer']:.1f} % ({low:.0f}-{high:.0f})"
-
-
-def _number(value: float | None, form: str) -> str:
-    return "" if value is None else format(value, form)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,7 @@ class Corpus:
 
         Fewer minutes are a part of more, and hold each corpus in the same proportion.
         """
-        real = [one for one in self.training if "@" not in one.speaker]
+        real = real_speakers(self.training)
         order = sorted(real, key=lambda one: hashlib.sha256(f"{one.speaker}|{one.id}".encode()).digest())
         chosen, found = set(), 0.0
         for one in order:
@@ -181,6 +181,17 @@ def preset(options: argparse.Namespace) -> Preset:
     return laptop
 
 
+def short_preset(options: argparse.Namespace) -> Preset:
+    """Return the preset `laptop` with as many steps as every comparison has."""
+    recipe = preset(options)
+    return recipe if options.fast else replace(recipe, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH)
+
+
+def real_speakers(features: list[Features]) -> list[Features]:
+    """Leave out the clips that were played faster or slower."""
+    return [one for one in features if "@" not in one.speaker]
+
+
 def train(
     run: Path,
     features: list[Features],
@@ -225,9 +236,7 @@ def train_part(
 ) -> dict:
     """Train with so many minutes of speech and judge the last weights."""
     features, found = corpus.of_minutes(minutes)
-    run, recipe = options.work / f"{minutes or 'all'}-minutes", preset(options)
-    if not options.fast:
-        recipe = replace(recipe, epochs=EPOCHS, steps_per_epoch=STEPS_PER_EPOCH)
+    run, recipe = options.work / f"{minutes or 'all'}-minutes", short_preset(options)
     print(f"{found:.0f} minutes of speech, {len({one.speaker for one in features})} voices with copies")
     mel_mae = train(run, features, corpus, recipe)[-1]
     scores = judged("ours", held_out, run / "cloner.npz", options)

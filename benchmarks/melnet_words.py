@@ -113,10 +113,7 @@ def drawn(
 
 def line_of(row: dict) -> str:
     """Write a line of the table."""
-    if row["wer"] is None:
-        return f"| {row['system']} | | |"
-    low, high = 100 * row["wer_low"], 100 * row["wer_high"]
-    return f"| {row['system']} | {100 * row['wer']:.1f} % ({low:.1f}-{high:.1f}) | {row['mos']:.2f} |"
+    return f"| {row['system']} | {report.word_errors(row)} | {report.number(row['mos'], 2)} |"
 
 
 if __name__ == "__main__":

@@ -261,22 +261,17 @@ def markdown(results: list[dict], left_out: list[str]) -> str:
 
 def _line(row: dict) -> str:
     system = SYSTEMS[row["system"]]
-    wer = row["wer"]
     cells = [
         system.title,
         "" if row["parameters"] is None else f"{row['parameters'] / 1e6:.2f} M",
         "" if row["minutes"] is None else f"{row['minutes']:.0f}",
-        _number(row["real_time_factor"], 3),
-        "" if wer is None else f"{100 * wer:.1f} % ({100 * row['wer_low']:.1f}-{100 * row['wer_high']:.1f})",
-        _number(row["mos"], 2),
-        _number(row["cosine"], 2),
+        report.number(row["real_time_factor"], 3),
+        report.word_errors(row),
+        report.number(row["mos"], 2),
+        report.number(row["cosine"], 2),
         system.reported,
     ]
     return "| " + " | ".join(cells) + " |"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
 
 
 if __name__ == "__main__":

@@ -84,6 +84,23 @@ def _mean(values: Iterable[float | None]) -> float | None:
     return float(np.mean(known)) if known else None
 
 
+def word_errors(row: dict) -> str:
+    """Write word errors with their interval; nothing where nobody has listened."""
+    if row.get("wer") is None:
+        return ""
+    return f"{100 * row['wer']:.1f} % ({100 * row['wer_low']:.1f}-{100 * row['wer_high']:.1f})"
+
+
+def number(value: float | None, digits: int) -> str:
+    """Write a number; nothing where it was not measured."""
+    return "" if value is None else f"{value:.{digits}f}"
+
+
+def percent(share: float | None) -> str:
+    """Write a share as percent; nothing where it was not measured."""
+    return "" if share is None else f"{100 * share:.0f} %"
+
+
 def pooled(rows: list[dict], voices: tuple[str, ...], *, system: str = "ours") -> dict | None:
     """Put the rows of several voices of one system together."""
     chosen = [row for row in rows if row["system"] == system and row["voice"] in voices]
@@ -151,7 +168,7 @@ def _footprint_lines(footprints: dict[str, dict]) -> list[str]:
     for name, one in footprints.items():
         size = "" if one["n_bytes"] is None else f"{one['n_bytes'] / 1e6:.1f} MB"
         parameters = "" if one["parameters"] is None else f"{one['parameters'] / 1e6:.2f} M"
-        lines.append(f"| {TITLES[name]} | {_number(one['cold_sec'], 2)} s | {size} | {parameters} |")
+        lines.append(f"| {TITLES[name]} | {number(one['cold_sec'], 2)} s | {size} | {parameters} |")
     lines += ["", "Disk: models and dictionaries, without Python and the libraries that run them."]
     return lines
 
@@ -162,25 +179,17 @@ def _goal_line(what: str, n: int | None, goal: str, value: str | None, met: bool
 
 
 def _row_line(row: dict) -> str:
-    wer = ""
-    if "wer" in row:
-        wer = f"{100 * row['wer']:.1f} % ({100 * row['wer_low']:.1f}-{100 * row['wer_high']:.1f})"
-    right = row["nearest_is_right"]
-    cells = [TITLES[row["system"]], row["voice"], row["n"], wer]
+    cells = [TITLES[row["system"]], row["voice"], row["n"], word_errors(row)]
     cells += [
-        _number(row["mos"], 2),
-        _number(row["cosine"], 2),
-        "" if right is None else f"{100 * right:.0f} %",
+        number(row["mos"], 2),
+        number(row["cosine"], 2),
+        percent(row["nearest_is_right"]),
     ]
     cells += [
         "" if row["mcd_db"] is None else f"{row['mcd_db']:.1f} dB",
-        _number(row.get("real_time_factor"), 3),
+        number(row.get("real_time_factor"), 3),
     ]
     return "| " + " | ".join(str(cell) for cell in cells) + " |"
-
-
-def _number(value: float | None, digits: int) -> str:
-    return "" if value is None else f"{value:.{digits}f}"
 
 
 def _legend(rows: list[dict]) -> list[str]:

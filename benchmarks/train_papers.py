@@ -176,10 +176,11 @@ def main() -> None:
     arguments = parser.parse_args()
 
     recipe = RECIPES[arguments.paper]()
-    sizes = {} if arguments.dropout is None else {recipe.dropout: arguments.dropout}
-    if None in sizes:
-        parser.error(f"--dropout: {arguments.paper} has no prenets; leave it out.")
-    settings = dict(recipe.settings)
+    sizes, settings = {}, dict(recipe.settings)
+    if arguments.dropout is not None:
+        if recipe.dropout is None:
+            parser.error(f"--dropout: {arguments.paper} has no prenets; leave it out.")
+        sizes[recipe.dropout] = arguments.dropout
     if arguments.learning_rate is not None:
         settings["learning_rate"] = arguments.learning_rate
     epochs = arguments.epochs or recipe.epochs
