@@ -30,7 +30,7 @@ from tinyclone.corpora import (
     tinyvoices_folder,
     verify_checksums,
 )
-from tinyclone.errors import CorpusError
+from tinyclone.errors import CorpusError, TinycloneError
 from tinyclone.layouts import UNKNOWN_LICENCE
 from tinyclone.text import normalise, parse
 
@@ -428,6 +428,39 @@ def test_the_script_makes_a_corpus_that_loads(tmp_path: Path, script: ModuleType
     sums = [(tmp_path / run / "SHA256SUMS").read_text() for run in ("first", "second")]
     assert sums[0] == sums[1]
     assert not [file for file in (tmp_path / "first").rglob("*") if file.name.startswith(".")]
+
+
+def _speaker_whose_takes_are(tones_hz: list[int], tmp_path: Path, script: ModuleType):
+    takes = [tmp_path / f"take{number}.wav" for number in range(len(tones_hz))]
+    for take, tone_hz in zip(takes, tones_hz, strict=True):
+        soundfile.write(take, 0.1 * np.sin(2 * np.pi * tone_hz * np.arange(48000) / 16000), 16000)
+    engine = tmp_path / "engine.py"
+    engine.write_text(
+        "import pathlib, shutil, sys\n"
+        "count = pathlib.Path(sys.argv[1])\n"
+        "number = int(count.read_text()) if count.exists() else 0\n"
+        "count.write_text(str(number + 1))\n"
+        "shutil.copy(sys.argv[3 + number], sys.argv[2])\n"
+    )
+    command = (sys.executable, str(engine), str(tmp_path / "count"), "{wav}", *map(str, takes))
+    return script.Speaker("fickle", "engine", "voice", "f", "CC0", command)
+
+
+def test_a_take_that_differs_from_the_others_is_not_kept(tmp_path: Path, script: ModuleType) -> None:
+    made = {}
+    for name, tones_hz in (("odd", [300, 500, 500]), ("even", [500, 500])):
+        (tmp_path / name).mkdir()
+        file = tmp_path / name / "clip.ogg"
+        script.make_clip(file, "A tone.", _speaker_whose_takes_are(tones_hz, tmp_path / name, script))
+        made[name] = file.read_bytes()
+    assert made["odd"] == made["even"]
+
+
+def test_an_engine_that_never_repeats_itself_is_refused(tmp_path: Path, script: ModuleType) -> None:
+    fickle = _speaker_whose_takes_are([300, 400, 500, 600, 700], tmp_path, script)
+    with pytest.raises(TinycloneError, match="as fickle in 5 ways, expected two takes that are the same"):
+        script.make_clip(tmp_path / "clip.ogg", "A tone.", fickle)
+    assert not list(tmp_path.glob("*clip.ogg*"))
 
 
 # --- real speech beside the checkout
