@@ -14,7 +14,7 @@ import platform
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from datetime import date
 from pathlib import Path
@@ -98,14 +98,8 @@ def parse() -> argparse.Namespace:
     add("--limit", type=int, help="at most so many clips a voice; leaves out the cold start")
     add("--fast", action="store_true", help=f"the same as --limit {FAST_LIMIT}")
     add("--keep", action="store_true", help="keep the rows of systems not measured now, from --out")
-    add("--cores", type=int, default=2, help="processor cores to use (default 2)")
     add("--audio", type=Path, help="keep what was spoken, and each clip's scores, in this folder")
-    add(
-        "--judges",
-        type=Path,
-        default=ROOT / ".venv-judges" / "bin" / "python",
-        help="Python that has the judges (default: .venv-judges)",
-    )
+    add_judges_options(parser)
     add("--strict-spelling", action="store_true", help="count British for American spelling as an error")
     options = parser.parse_args()
     if options.fast and not options.limit:
@@ -115,6 +109,15 @@ def parse() -> argparse.Namespace:
         if path and not path.is_file():
             parser.error(f"--{name} {path}: there is no such file")
     return options
+
+
+def add_judges_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that `judge` reads, without the strict spelling, which only this program offers."""
+    judges = ROOT / ".venv-judges" / "bin" / "python"
+    add = parser.add_argument
+    add("--judges", type=Path, default=judges, help="Python that has the judges (default: .venv-judges)")
+    add("--cores", type=int, default=2, help="processor cores to use (default 2)")
+    parser.set_defaults(strict_spelling=False)
 
 
 def systems_list(names: str) -> list[str]:
@@ -172,9 +175,14 @@ def measure_ours(held_out: heldout.HeldOut, settings: Settings) -> None:
 
 
 def judge(
-    utterances: list[Utterance], work: Path, options: argparse.Namespace, left_out: list[str]
+    utterances: list[Utterance],
+    work: Path,
+    options: argparse.Namespace,
+    left_out: list[str],
+    *,
+    judges: Sequence[str] = (),
 ) -> list[dict]:
-    """Have all utterances scored in the judges' environment; without it every score is empty."""
+    """Have all utterances scored by some judges, or all; without their environment every score is empty."""
     if not options.judges.is_file():
         left_out.append("all scores: make the judges' environment with benchmarks/install_judges.sh")
         return [{} for _ in utterances]
@@ -183,6 +191,7 @@ def judge(
     items_path.write_text(json.dumps(items), encoding="utf-8")
     command = [str(options.judges), str(ROOT / "benchmarks" / "judge.py"), str(items_path), str(scores_path)]
     command += ["--threads", str(options.cores)] + ["--exact-spelling"] * options.strict_spelling
+    command += ["--judges", *judges] if judges else []
     subprocess.run(command, check=True)
     return json.loads(scores_path.read_text(encoding="utf-8"))
 

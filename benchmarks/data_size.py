@@ -18,7 +18,6 @@ import hashlib
 import json
 import os
 import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -130,8 +129,7 @@ def parse(description: str, *, out: str) -> argparse.Namespace:
     add("--work", type=Path, help="folder for the runs (default: runs/data_size)")
     add("--features", type=Path, help="run of train_weights.py whose features and alignments are used")
     add("--out", type=Path, default=ROOT / "benchmarks" / out, help="results, without suffix")
-    add("--judges", type=Path, default=ROOT / ".venv-judges/bin/python", help="Python that has the judges")
-    add("--cores", type=int, default=2, help="processor cores for the judges (default 2)")
+    bench.add_judges_options(parser)
     add("--fast", action="store_true", help="a tiny model for a few steps: only to see that it runs")
     options = parser.parse_args()
     options.work = options.work or ROOT / "runs" / ("data_size_fast" if options.fast else "data_size")
@@ -280,16 +278,10 @@ def judged(
     work = options.work / "spoken" / (tag or (weights.parent.name + weights.stem if weights else system))
     work.mkdir(parents=True, exist_ok=True)
     utterances = systems.collect(system, held_out, systems.Settings(work=work, weights=weights))
-    scores = [{} for _ in utterances]
-    if options.judges.is_file():
-        items, scored = work / "items.json", work / "scores.json"
-        items.write_text(json.dumps([bench.item_of(said) for said in utterances]), encoding="utf-8")
-        command = [str(options.judges), str(ROOT / "benchmarks" / "judge.py"), str(items), str(scored)]
-        command += ["--threads", str(options.cores), "--judges", "words", "voice"]
-        subprocess.run(command, check=True)
-        scores = json.loads(scored.read_text(encoding="utf-8"))
-    else:
-        print("No words or voices are judged: make the judges' environment with install_judges.sh")
+    left_out: list[str] = []
+    scores = bench.judge(utterances, work, options, left_out, judges=("words", "voice"))
+    for line in left_out:
+        print(line)
     wanted = (
         "n",
         "wer",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import report
+
 
 def markdown(rows: list[dict], points: list[dict], recordings: dict) -> str:
     """Return the two tables."""
@@ -37,17 +39,9 @@ def markdown(rows: list[dict], points: list[dict], recordings: dict) -> str:
 
 
 def _scores(row: dict) -> str:
-    def words(one: dict) -> str:
-        if one.get("wer") is None:
-            return "-"
-        return f"{one['wer']:.1%} [{100 * one['wer_low']:.0f}-{100 * one['wer_high']:.0f}] (n {one['n']})"
-
-    def voice(one: dict) -> str:
-        return "-" if one.get("cosine") is None else f"{one['cosine']:.3f}"
-
-    kathleen, unseen = row.get("kathleen", {}), row.get("unseen", {})
-    cells = (words(kathleen), words(unseen), voice(kathleen), voice(unseen))
-    return f"| {' | '.join(cells)} |"
+    voices = [row.get(voice, {}) for voice in ("kathleen", "unseen")]
+    words = [f"{report.word_errors(one)}, n {one['n']}" if "n" in one else "" for one in voices]
+    return f"| {' | '.join(words + [report.number(one.get('cosine'), 3) for one in voices])} |"
 
 
 def draw(rows: list[dict], points: list[dict], recordings: dict, picture: Path) -> None:

@@ -22,6 +22,7 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import data_size
 import heldout
+import report
 
 from tinyclone.array_files import replace_file
 from tinyclone.corpora import load_corpus, split_by_text
@@ -104,19 +105,9 @@ def markdown(results: dict) -> str:
 
 
 def _judged(row: dict) -> str:
-    def shown(name: str, style: str) -> str:
-        return "-" if row.get(name) is None else format(row[name], style)
-
-    wer = shown("wer", ".1%")
-    if row.get("wer") is not None:
-        wer += f" [{100 * row['wer_low']:.0f}-{100 * row['wer_high']:.0f}]"
-    names = (
-        ("cosine", ".3f"),
-        ("cosine_other_speakers", ".3f"),
-        ("nearest_is_right", ".0%"),
-        ("mcd_db", ".1f"),
-    )
-    return " | ".join([wer, *(shown(name, style) for name, style in names)])
+    similarities = [report.number(row.get(name), 3) for name in ("cosine", "cosine_other_speakers")]
+    nearest, distortion = report.percent(row.get("nearest_is_right")), report.number(row.get("mcd_db"), 1)
+    return " | ".join([report.word_errors(row), *similarities, nearest, distortion])
 
 
 if __name__ == "__main__":

@@ -39,10 +39,8 @@ def main() -> None:
     add = parser.add_argument
     add("--model", type=Path, help="instead of the one that comes with the package")
     add("--limit", type=int, help="at most so many sentences")
-    add("--judges", type=Path, default=bench.ROOT / ".venv-judges/bin/python", help="Python with the judges")
-    add("--cores", type=int, default=2, help="processor cores for the judges (default 2)")
+    bench.add_judges_options(parser)
     options = parser.parse_args()
-    options.strict_spelling = False
     melnet = load_paper("melnet", options.model)
     sentences = read_one_voice(config=melnet.config.audio)[1][: options.limit]
     left_out: list[str] = []

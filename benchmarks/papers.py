@@ -179,13 +179,11 @@ def parse() -> argparse.Namespace:
     add("--limit", type=int, help="at most so many sentences")
     add("--keep", action="store_true", help="keep what the last table has and this run does not measure")
     add("--out", type=Path, default=bench.ROOT / "benchmarks" / "papers", help="without suffix")
-    add("--judges", type=Path, default=bench.ROOT / ".venv-judges/bin/python", help="Python with the judges")
-    add("--cores", type=int, default=2, help="processor cores for the judges (default 2)")
+    bench.add_judges_options(parser)
     options = parser.parse_args()
     unknown = set((options.systems or "recording").split(",")) - set(SYSTEMS)
     if unknown:
         parser.error(f"--systems: there is no {', '.join(sorted(unknown))}; there are {', '.join(SYSTEMS)}")
-    options.strict_spelling = False
     return options
 
 

@@ -195,11 +195,8 @@ def parse() -> argparse.Namespace:
     add("--vocoder", type=Path, help="vocoder to use; the shipped one by default")
     add("--limit", type=int, help="at most so many recordings a voice")
     add("--out", type=Path, default=bench.ROOT / "benchmarks" / "where_it_is_lost", help="without suffix")
-    add("--judges", type=Path, default=bench.ROOT / ".venv-judges/bin/python", help="Python with the judges")
-    add("--cores", type=int, default=2, help="processor cores for the judges (default 2)")
-    options = parser.parse_args()
-    options.strict_spelling = False
-    return options
+    bench.add_judges_options(parser)
+    return parser.parse_args()
 
 
 def known_recordings(
@@ -242,11 +239,9 @@ def markdown(results: Sequence[dict], left_out: Sequence[str]) -> str:
         "|---|--:|--:|--:|--:|--:|\n",
     ]
     for row in results:
-        wer = "-"
-        if row["wer"] is not None:
-            wer = f"{row['wer']:.1%} ({100 * row['wer_low']:.1f}-{100 * row['wer_high']:.1f})"
-        mos, cosine = ("-" if row[name] is None else f"{row[name]:.2f}" for name in ("mos", "cosine"))
-        lines.append(f"| {row['true']} | {row['n']} | {wer} | {mos} | {cosine} | {row['mcd_db']:.1f} dB |\n")
+        cells = [row["true"], str(row["n"]), report.word_errors(row)]
+        cells += [report.number(row[name], 2) for name in ("mos", "cosine")]
+        lines.append(f"| {' | '.join(cells)} | {row['mcd_db']:.1f} dB |\n")
     lines += ["\nLeft out:\n\n", *(f"- {line}\n" for line in left_out)] if left_out else []
     return "".join(lines)
 
