@@ -383,12 +383,12 @@ def test_one_sentence_is_learned_by_heart():
     sentence = Sentence(whole.text[:12], whole.wav[: 45 * 256], whole.mel[:45])
     changes = {"decoder_cells": 64, "attention_cells": 64, "dropout": 0.0, "guided_attention_weight": 3.0}
     model = Tacotron(TacotronConfig(**{**TINY, **changes}))
-    batches = SpectrogramBatches([sentence], steps=120, clips=1, reduction_factor=3, silent_steps=2)
-    inputs, targets = batches[0]
+    inputs, targets = SpectrogramBatches([sentence], steps=1, clips=1, reduction_factor=3, silent_steps=2)[0]
     model(inputs)
     model.compile(optimizer=keras.optimizers.Adam(5e-3, clipnorm=1.0), jit_compile=False)
     first = model.train_on_batch(inputs, targets, return_dict=True)
-    model.fit(batches, verbose=0, shuffle=False)
-    last = model.train_on_batch(inputs, targets, return_dict=True)
+    for _ in range(120):
+        model.reset_metrics()
+        last = model.train_on_batch(inputs, targets, return_dict=True)
     assert float(last["mel_error"]) < 0.4 * float(first["mel_error"])
     assert float(last["guided_attention"]) < 0.5 * float(first["guided_attention"])
