@@ -1,6 +1,6 @@
 """Where a clone loses what the recording has: true values take the place of predicted ones, one by one.
 
-    python benchmarks/where_it_is_lost.py --features runs/shipped
+    python benchmarks/where_it_is_lost.py --features runs/shipped --limit 22
 
 Speaks the held-out recordings of the named voices with what their alignments and pitch tracks say. Writes
 where_it_is_lost.md and where_it_is_lost.json.
