@@ -40,7 +40,7 @@ def markdown(rows: list[dict], points: list[dict], recordings: dict) -> str:
 
 def _scores(row: dict) -> str:
     voices = [row.get(voice, {}) for voice in ("kathleen", "unseen")]
-    words = [f"{report.word_errors(one)}, n {one['n']}" if "n" in one else "" for one in voices]
+    words = ["" if one.get("wer") is None else f"{report.word_errors(one)}, n {one['n']}" for one in voices]
     return f"| {' | '.join(words + [report.number(one.get('cosine'), 3) for one in voices])} |"
 
 

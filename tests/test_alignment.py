@@ -281,10 +281,10 @@ def truth() -> tuple[CorpusAlignment, dict[str, Features], dict[str, list]]:
     noise = 0.1 * np.random.default_rng(0).standard_normal(50000).astype(np.float32)
     features["noise"] = clip_features("noise", "slt", clips[5].text, noise)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ConvolutionScorer, "batch_size", 16)
+        patch.setattr(ConvolutionScorer, "batch_size", 24)
         # Two minutes of each voice are few: even a wrong text is half learned by heart, hence the higher bar.
         result = align_corpus(
-            list(features.values()), classifier_rounds=2, classifier_steps=100, lowest_score=1.2
+            list(features.values()), classifier_rounds=2, classifier_steps=100, lowest_score=1.5
         )
     return result, features, joins
 

@@ -132,7 +132,7 @@ def arrays_of(path: Path) -> dict[str, np.ndarray]:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no SIGKILL on this system")
 def test_a_run_killed_at_random_moments_ends_with_the_same_weights_averages_and_rows(tmp_path):
     done = subprocess.run(
-        [sys.executable, str(TESTS / "killed_training.py"), str(tmp_path), "2", "1"],
+        [sys.executable, str(TESTS / "killed_training.py"), str(tmp_path), "3", "1"],
         env={**os.environ, "PYTHONPATH": str(TESTS.parent), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
