@@ -35,6 +35,7 @@ from tinyclone.audio import normalise_loudness, save_audio
 from tinyclone.config import AudioConfig
 from tinyclone.corpora import demo_reference, load_corpus, tinyvoices
 from tinyclone.paper_training import load_paper
+from tinyclone.papers.attention_decoding import Spoken, compiled, run_padded
 from tinyclone.papers.one_voice import CLEAREST_VOICE, Sentence, read_one_voice, read_sentences
 from tinyclone.pretrained import read_card
 from tinyclone.shipped import shipped_folder
@@ -108,15 +109,41 @@ def wavenet_copy() -> Callable[[Sentence], np.ndarray]:
     return lambda sentence: wavenet.speak(sentence.mel)
 
 
+def tacotron_copy() -> Callable[[Sentence], np.ndarray]:
+    """The recording's mel, through Tacotron's second CBHG and Griffin-Lim."""
+    model = load_paper("tacotron")
+    config = model.config
+
+    def speak(sentence: Sentence) -> np.ndarray:
+        mel = ((sentence.mel - config.mel_mean) / config.mel_std)[None]
+        linear = run_padded(compiled(model, "linear_of"), mel=mel, mask=np.ones(mel.shape[:2], bool))
+        magnitude = linear * config.linear_std + config.linear_mean
+        nowhere = np.zeros((1, 1), np.float32)
+        said = Spoken(sentence.text, sentence.mel, nowhere, True, config.audio, magnitude, config.sharpening)
+        return said.to_wav()
+
+    return speak
+
+
 def tacotron() -> Callable[[Sentence], np.ndarray]:
     """The text, through attention and a linear spectrogram."""
     model = load_paper("tacotron")
     return lambda sentence: model.speak(sentence.text).to_wav()
 
 
+def tacotron_vocoder() -> Callable[[Sentence], np.ndarray]:
+    """The text, through Tacotron's mel, by the vocoder of lesson 7 in place of its second CBHG."""
+    return mel_model("tacotron")
+
+
 def tacotron2() -> Callable[[Sentence], np.ndarray]:
     """The text, through attention and a mel, by the vocoder of lesson 7 in place of a WaveNet."""
-    model, vocoder = load_paper("tacotron2"), load_wave_speaker()
+    return mel_model("tacotron2")
+
+
+def mel_model(name: str) -> Callable[[Sentence], np.ndarray]:
+    """Return what speaks by the mel of a Tacotron and the vocoder of lesson 7."""
+    model, vocoder = load_paper(name), load_wave_speaker()
     return lambda sentence: vocoder.speak(model.speak(sentence.text).mel)
 
 
@@ -135,7 +162,13 @@ SYSTEMS = {
     "griffin-lim": System("Griffin-Lim copy of it", griffin_lim_copy),
     "vocoder": System("copy by the vocoder of lesson 7", vocoder_copy, ("vocoder.npz",), VOCODER_MINUTES),
     "wavenet": System("WaveNet copy of it", wavenet_copy, ("papers/wavenet.npz",), reported="4.21"),
+    "tacotron-copy": System(
+        "copy by Tacotron's second CBHG, Griffin-Lim", tacotron_copy, ("papers/tacotron.npz",)
+    ),
     "tacotron": System("Tacotron, Griffin-Lim", tacotron, ("papers/tacotron.npz",), reported="3.82"),
+    "tacotron-vocoder": System(
+        "Tacotron's mel, vocoder of lesson 7", tacotron_vocoder, ("papers/tacotron.npz", "vocoder.npz")
+    ),
     "tacotron2": System(
         "Tacotron 2, vocoder of lesson 7", tacotron2, ("papers/tacotron2.npz", "vocoder.npz"), reported="4.53"
     ),

@@ -4,9 +4,7 @@ Run it again after an interruption: it goes on where it stopped.
 
     python datasets/make_one_voice.py --out runs/one_voice
     python benchmarks/train_papers.py wavenet --corpus runs/one_voice --run runs/papers/wavenet
-    python benchmarks/train_papers.py tacotron_mel --corpus runs/one_voice --run runs/papers/tacotron_mel
-    python benchmarks/train_papers.py tacotron --start runs/papers/tacotron_mel/model.npz \\
-        --corpus runs/one_voice --run runs/papers/tacotron
+    python benchmarks/train_papers.py tacotron --corpus runs/one_voice --run runs/papers/tacotron
     python benchmarks/train_papers.py tacotron2 --corpus runs/one_voice --run runs/papers/tacotron2
     python benchmarks/train_papers.py melnet --corpus runs/one_voice --run runs/papers/melnet
 
@@ -28,7 +26,6 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np
-from keras import ops
 
 from tinyclone.array_files import read_arrays
 from tinyclone.config import AudioConfig
@@ -85,21 +82,8 @@ def wavenet() -> Recipe:
     )
 
 
-def tacotron_mel() -> Recipe:
-    """Tacotron without its second CBHG, which takes two thirds of the time: most of what is to be learned."""
-    whole = tacotron()
-
-    def make(training: Sequence[Sentence], **sizes) -> keras.Model:
-        model = whole.make(training, **sizes).build_all()  # with all of its weights
-        n_bins = 1 + model.config.audio.n_fft // 2
-        model.linear_of = lambda mel, mask, training=False: ops.zeros((*ops.shape(mel)[:2], n_bins))
-        return model
-
-    return replace(whole, make=make, epochs=80, settings={"learning_rate": 2e-3})
-
-
 def tacotron() -> Recipe:
-    """Sixteen sentences at a step; attention is shown the letters, and half of the frames are withheld."""
+    """Sixteen sentences at a step, a second of each for the second CBHG; attention is shown the letters."""
     from tinyclone.papers.tacotron import Tacotron, TacotronConfig
     from tinyclone.spectrogram_batches import SpectrogramBatches
 
@@ -107,9 +91,9 @@ def tacotron() -> Recipe:
     shape = {"reduction_factor": sizes.reduction_factor, "silent_steps": sizes.silent_steps}
     return Recipe(
         make=lambda training, **others: Tacotron(replace(sizes, **others)),
-        batches=functools.partial(SpectrogramBatches, clips=16, **shape),
-        epochs=6,
-        settings={"learning_rate": 1e-3},
+        batches=functools.partial(SpectrogramBatches, clips=16, cut_frames=64, **shape),
+        epochs=80,
+        settings={"learning_rate": 2e-3},
         placed=True,
         dropout="dropout",
     )
@@ -156,7 +140,6 @@ def melnet() -> Recipe:
 # Each recipe is a function, so that only the model that is trained is imported.
 RECIPES: dict[str, Callable[[], Recipe]] = {
     "wavenet": wavenet,
-    "tacotron_mel": tacotron_mel,
     "tacotron": tacotron,
     "tacotron2": tacotron2,
     "melnet": melnet,

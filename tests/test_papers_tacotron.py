@@ -128,7 +128,7 @@ def test_sharpened_magnitudes_are_as_loud_as_before():
 
 
 def test_the_whole_model_has_the_size_of_its_card():
-    assert 1.7e6 < Tacotron().build_all().count_params() < 1.9e6
+    assert 1.9e6 < Tacotron().build_all().count_params() < 2.2e6
 
 
 def test_shapes_and_attention(model):
@@ -189,6 +189,37 @@ def test_padding_changes_nothing(model):
         np.testing.assert_allclose(padded["linear"][:, :15], alone["linear"], atol=2e-5)
         np.testing.assert_allclose(padded["alignment"][:, :5, :9], alone["alignment"], atol=1e-5)
         assert np.all(padded["alignment"][:, :, 9:] == 0)
+
+
+def test_a_cut_gives_the_second_cbhg_those_frames_alone(model):
+    inputs = made_inputs(18, 10)
+    whole = arrays(model(inputs))
+    cut = np.stack([np.arange(3, 11), np.arange(8, 16)]).astype(np.int32)
+    outputs = arrays(model({**inputs, "cut": cut}))
+    np.testing.assert_allclose(outputs["mel"], whole["mel"], atol=1e-5)
+    for row, (first, last) in enumerate([(3, 11), (8, 16)]):
+        # 10 frames are 4 steps, and 2 of silence: 18 frames count in both sentences
+        mask = np.ones((1, 8), bool)
+        alone = np.asarray(model.linear_of(whole["mel"][row : row + 1, first:last], mask))
+        np.testing.assert_allclose(outputs["linear"][row], alone[0], atol=1e-5)
+    every = {**inputs, "cut": np.repeat(np.arange(18, dtype=np.int32)[None], 2, axis=0)}
+    np.testing.assert_allclose(arrays(model(every))["linear"], whole["linear"], atol=1e-5)
+    targets = {"mel": inputs["mel"], "linear": np.zeros((2, 18, 513), np.float32)}
+    losses = [float(model.compute_loss(one, targets, model(one))) for one in (inputs, every)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+
+
+def test_the_loss_of_a_cut_leaves_out_what_lies_behind_the_silence(model):
+    inputs = {**made_inputs(7, longest=24), "cut": np.arange(12, 20, dtype=np.int32)[None]}  # 15 frames count
+    outputs = model(inputs)
+    errors = []
+    for place in (0, 2, 3, 7):
+        linear = np.full((1, 8, 513), -3.0, np.float32)
+        plain = float(model.compute_loss(inputs, {"mel": inputs["mel"], "linear": linear}, outputs))
+        linear[:, place] = 400.0
+        changed = float(model.compute_loss(inputs, {"mel": inputs["mel"], "linear": linear}, outputs))
+        errors.append(changed - plain > 1e-3)
+    assert errors == [True, True, False, False]
 
 
 def loss_of(model, inputs, linear=0.0) -> float:
@@ -315,12 +346,44 @@ def test_a_linear_spectrogram_lies_under_its_mel():
         assert len(mel) >= -(-frames // 4) * 4 + 8  # room for the steps of silence
 
 
+def test_cuts_are_frames_of_the_sentence_and_of_the_silence_after_it():
+    training, _ = read_one_voice()
+    settings = {"steps": 30, "clips": 2, "reduction_factor": 4, "silent_steps": 2}
+    batches = SpectrogramBatches(training[:3], cut_frames=64, **settings)
+    reached = 0
+    for inputs, targets in (batches[index] for index in range(30)):
+        assert targets["linear"].shape == (2, 64, 513) and inputs["cut"].dtype == np.int32
+        for cut, mel, linear, frames in zip(
+            inputs["cut"], targets["mel"], targets["linear"], inputs["frames"]
+        ):
+            assert np.all(np.diff(cut) == 1) and 0 <= cut[0] and cut[-1] < frames + 8
+            one = next(one for one in training[:3] if np.array_equal(one.mel, mel[:frames]))
+            expected = np.pad(log_magnitude(one), ((0, 8), (0, 0)), constant_values=np.log(1e-5))
+            np.testing.assert_allclose(linear, expected[cut], atol=0.01)
+            reached += cut[-1] >= frames
+    assert reached > 0
+    again = SpectrogramBatches(training[:3], cut_frames=64, **settings)[7][0]["cut"]
+    np.testing.assert_array_equal(again, batches[7][0]["cut"])
+
+
+@pytest.mark.parametrize("cut_frames", [0, 5000])
+def test_cuts_that_do_not_fit_are_refused(cut_frames):
+    settings = {"steps": 1, "reduction_factor": 4, "silent_steps": 2}
+    with pytest.raises(CorpusError, match=f"cuts of {cut_frames} frames"):
+        SpectrogramBatches(read_one_voice()[0][:3], cut_frames=cut_frames, **settings)
+
+
 def test_batches_of_other_spectrograms_are_other_batches():
     sentences = read_one_voice()[0][:3]
     settings = {"steps": 1, "reduction_factor": 4, "silent_steps": 1}
     one, again = (SpectrogramBatches(sentences, **settings).fingerprint for _ in range(2))
     assert one == again
-    for change in ({"reduction_factor": 5}, {"silent_steps": 3}, {"audio": AudioConfig(log_floor=1e-4)}):
+    for change in (
+        {"reduction_factor": 5},
+        {"silent_steps": 3},
+        {"cut_frames": 16},
+        {"audio": AudioConfig(log_floor=1e-4)},
+    ):
         assert SpectrogramBatches(sentences, **{**settings, **change}).fingerprint != one
 
 
@@ -356,8 +419,8 @@ model = Tacotron(TacotronConfig(**TINY, dropout=0.0)).build_all()
 random = np.random.default_rng(0)
 for variable in model.trainable_variables:
     variable.assign(random.normal(size=variable.shape) * 0.3)
-inputs = made_inputs(12, 7, longest=15)
-targets = {{"mel": inputs["mel"], "linear": random.normal(-4, 2, (2, 15, 513)).astype(np.float32)}}
+inputs = {{**made_inputs(12, 7, longest=15), "cut": np.array([[3, 4, 5, 6], [11, 12, 13, 14]], np.int32)}}
+targets = {{"mel": inputs["mel"], "linear": random.normal(-4, 2, (2, 4, 513)).astype(np.float32)}}
 graph = keras.backend.backend() == "jax"  # TensorFlow runs such a small step sooner than it compiles it
 model.compile(optimizer=keras.optimizers.SGD(0.1, clipnorm=1.0), jit_compile=graph)
 before = [np.array(variable) for variable in model.trainable_variables]

@@ -128,6 +128,12 @@ def padded_to_multiple(array: np.ndarray, multiple: int) -> np.ndarray:
     return np.pad(array, [(0, 0), (0, more), *[(0, 0)] * (array.ndim - 2)])
 
 
+def run_padded(run: Callable[[dict], Any], **arrays: np.ndarray) -> np.ndarray:
+    """Run a compiled function over arrays (1, F, ...), padded so that it meets few lengths -> (F, ...)."""
+    n_frames = len(next(iter(arrays.values()))[0])
+    return run({name: padded_to_multiple(one, 64) for name, one in arrays.items()})[0, :n_frames]
+
+
 def follow_teacher(step: Step, state: list, inputs) -> dict:
     """Run a decoder over inputs that are all known, one step after the other, with gradients.
 

@@ -2,9 +2,8 @@
 
 An encoder (`CBHG`) reads the characters. A decoder makes several frames of mel a step; before each step it
 looks at the characters whose content suits what it is about to say. A second `CBHG` turns the mel into a
-linear spectrogram, and Griffin-Lim makes sound of it. Only ``keras`` and ``keras.ops``. Shapes in comments:
-B sentences, T characters, D decoder steps, R frames a step (the reduction factor), F = D * R frames, M mel
-bands, K bins of a spectrum, C channels.
+linear spectrogram, and Griffin-Lim makes sound of it. Shapes in comments: B sentences, T characters, D
+decoder steps, R frames a step, F = D * R frames, N of a cut, M mel bands, K bins of a spectrum, C channels.
 """
 
 from __future__ import annotations
@@ -23,12 +22,13 @@ from tinyclone.papers.attention_decoding import (
     follow_teacher,
     padded_to_multiple,
     run_freely,
+    run_padded,
 )
 from tinyclone.papers.cbhg import CBHG
 from tinyclone.papers.characters import N_CHARACTERS, decode_characters, encode_characters
 from tinyclone.papers.guided_attention import CLOSE_TO_THE_END, guiding_loss
 from tinyclone.papers.tacotron_config import TacotronConfig
-from tinyclone.papers.teaching import Teacher
+from tinyclone.papers.teaching import Teacher, cut_of
 
 LOSSES = ("mel_error", "linear_error", "guided_attention")
 SILENT_LOG_MEL = -10.0  # recorded speech lies above, padding at -11.5
@@ -112,12 +112,12 @@ class Tacotron(keras.Model):
         ----------
         inputs : dict
             ``characters`` (B, T), 0 on padding; ``mel`` (B, F, M), natural log, silent on padding, F a
-            multiple of `reduction_factor`; ``frames`` (B,), the true lengths.
+            multiple of `reduction_factor`; ``frames`` (B,), the true lengths; maybe ``cut``: see `cut_of`.
 
         Returns
         -------
         dict
-            ``mel`` (B, F, M) and ``linear`` (B, F, K), normalised logs; ``alignment`` (B, D, T).
+            ``mel`` (B, F, M) and ``linear`` (B, N, K), normalised logs; ``alignment`` (B, D, T).
 
         Raises
         ------
@@ -139,7 +139,8 @@ class Tacotron(keras.Model):
             told = self.teacher(told, decode=decode)
         outputs = decode(told)
         made = ops.reshape(outputs["frames"], ops.shape(mel))  # (B, F, M)
-        linear = self.linear_of(made, self.audible(inputs["frames"], ops.shape(mel)[1]), training=training)
+        mask = cut_of(self.audible(inputs["frames"], ops.shape(mel)[1]), inputs)  # (B, N)
+        linear = self.linear_of(cut_of(made, inputs), mask, training=training)
         return {"mel": made, "linear": linear, "alignment": outputs["alignment"]}
 
     def encode(self, characters, training=False):
@@ -208,14 +209,15 @@ class Tacotron(keras.Model):
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         """Return the mean absolute errors of both spectrograms, and what guides the attention."""
         config = self.config
-        real = ops.expand_dims(ops.cast(self.audible(x["frames"], ops.shape(y["mel"])[1]), "float32"), -1)
+        audible = ops.cast(self.audible(x["frames"], ops.shape(y["mel"])[1]), "float32")  # (B, F)
+        real = {"mel": audible, "linear": cut_of(audible, x)}
         targets = {
             "mel": (y["mel"] - config.mel_mean) / config.mel_std,
             "linear": (y["linear"] - config.linear_mean) / config.linear_std,
         }
         losses = {
-            f"{name}_error": ops.sum(ops.abs(target - y_pred[name]) * real)
-            / (ops.sum(real) * target.shape[-1])
+            f"{name}_error": ops.sum(ops.mean(ops.abs(target - y_pred[name]), axis=-1) * real[name])
+            / ops.sum(real[name])
             for name, target in targets.items()
         }
         steps = ops.minimum(self.steps_of(x["frames"]), ops.shape(y_pred["alignment"])[1])
@@ -277,9 +279,7 @@ class Tacotron(keras.Model):
             seed=seed,
         )
         made = outputs["frames"].reshape(1, -1, n_mels)  # (1, F, M)
-        frames = {"mel": made, "mask": np.ones(made.shape[:2], bool)}
-        padded = {name: padded_to_multiple(one, 64) for name, one in frames.items()}
-        linear = compiled(self, "linear_of")(padded)[0, : made.shape[1]]  # (F, K)
+        linear = run_padded(compiled(self, "linear_of"), mel=made, mask=np.ones(made.shape[:2], bool))
         return Spoken(
             text=decode_characters(ids),
             mel=made[0] * config.mel_std + config.mel_mean,

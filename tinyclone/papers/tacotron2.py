@@ -14,7 +14,14 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from tinyclone.papers.attention_decoding import Prenet, Spoken, compiled, padded_to_multiple, run_freely
+from tinyclone.papers.attention_decoding import (
+    Prenet,
+    Spoken,
+    compiled,
+    padded_to_multiple,
+    run_freely,
+    run_padded,
+)
 from tinyclone.papers.character_encoder import CharacterEncoder, Convolutions
 from tinyclone.papers.characters import encode_characters
 from tinyclone.papers.guided_attention import guiding_loss
@@ -256,8 +263,7 @@ class Tacotron2(keras.Model):
             seed=seed,
         )
         before = outputs["frames"].reshape(1, -1, n_mels)  # (1, F, M)
-        frames = {"mel": before, "mask": np.ones((1, before.shape[1], 1), np.float32)}
-        padded = {name: padded_to_multiple(one, 64) for name, one in frames.items()}
-        mel = self._natural(compiled(self, "improve")(padded)[0, : before.shape[1]])
+        mask = np.ones((1, before.shape[1], 1), np.float32)
+        mel = self._natural(run_padded(compiled(self, "improve"), mel=before, mask=mask))
         attention = outputs["attention"][:, :n_characters]
         return Spoken(speakable(text), mel, attention, stopped, config.audio)

@@ -67,7 +67,7 @@ class TacotronConfig(ModelConfig):
     decoder_cells: int = 192
     post_widest_kernel: int = 8
     post_channels: int = 64
-    post_cells: int = 64
+    post_cells: int = 128
     reduction_factor: int = 2
     silent_steps: int = 4
     longest_frames_per_character: int = 12

@@ -1,6 +1,7 @@
 """A teacher who holds back: without it a decoder guesses each frame from the one before and never reads.
 
-For both Tacotrons. Shapes in comments: B sentences, D decoder steps, M mel bands, r frames a step.
+For both Tacotrons. Shapes in comments: B sentences, D decoder steps, F frames, N of a cut, M mel bands, r
+frames a step.
 """
 
 from __future__ import annotations
@@ -64,3 +65,27 @@ class Teacher(layers.Layer):
     def _kept(dropout, like):
         """Return 0 where dropout drops, else 1, in the shape of a tensor."""
         return ops.cast(dropout(ops.ones_like(like), training=True) > 0, like.dtype)
+
+
+def cut_of(x, inputs: dict):
+    """Return the part of each sentence that is taught, where a whole one would take too long.
+
+    Parameters
+    ----------
+    x : tensor, shape (B, F) or (B, F, M)
+    inputs : dict
+        May have ``cut`` (B, N), the numbers of the frames.
+
+    Returns
+    -------
+    tensor, shape (B, N) or (B, N, M)
+        x itself where there is no cut.
+
+    Notes
+    -----
+    Lesson: lessons/papers/tacotron.ipynb
+    """
+    if "cut" not in inputs:
+        return x
+    frames = inputs["cut"] if len(x.shape) == 2 else ops.expand_dims(inputs["cut"], -1)
+    return ops.take_along_axis(x, frames, axis=1)
