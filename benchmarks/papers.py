@@ -131,20 +131,14 @@ def tacotron() -> Callable[[Sentence], np.ndarray]:
     return lambda sentence: model.speak(sentence.text).to_wav()
 
 
-def tacotron_vocoder() -> Callable[[Sentence], np.ndarray]:
-    """The text, through Tacotron's mel, by the vocoder of lesson 7 in place of its second CBHG."""
-    return mel_model("tacotron")
+def by_vocoder(name: str) -> Callable[[], Callable[[Sentence], np.ndarray]]:
+    """The text, through the mel of a Tacotron, by the vocoder of lesson 7."""
 
+    def start() -> Callable[[Sentence], np.ndarray]:
+        model, vocoder = load_paper(name), load_wave_speaker()
+        return lambda sentence: vocoder.speak(model.speak(sentence.text).mel)
 
-def tacotron2() -> Callable[[Sentence], np.ndarray]:
-    """The text, through attention and a mel, by the vocoder of lesson 7 in place of a WaveNet."""
-    return mel_model("tacotron2")
-
-
-def mel_model(name: str) -> Callable[[Sentence], np.ndarray]:
-    """Return what speaks by the mel of a Tacotron and the vocoder of lesson 7."""
-    model, vocoder = load_paper(name), load_wave_speaker()
-    return lambda sentence: vocoder.speak(model.speak(sentence.text).mel)
+    return start
 
 
 def cloner(vocoder: str | None) -> Callable[[], Callable[[Sentence], np.ndarray]]:
@@ -167,10 +161,15 @@ SYSTEMS = {
     ),
     "tacotron": System("Tacotron, Griffin-Lim", tacotron, ("papers/tacotron.npz",), reported="3.82"),
     "tacotron-vocoder": System(
-        "Tacotron's mel, vocoder of lesson 7", tacotron_vocoder, ("papers/tacotron.npz", "vocoder.npz")
+        "Tacotron's mel, vocoder of lesson 7",
+        by_vocoder("tacotron"),
+        ("papers/tacotron.npz", "vocoder.npz"),
     ),
     "tacotron2": System(
-        "Tacotron 2, vocoder of lesson 7", tacotron2, ("papers/tacotron2.npz", "vocoder.npz"), reported="4.53"
+        "Tacotron 2, vocoder of lesson 7",
+        by_vocoder("tacotron2"),
+        ("papers/tacotron2.npz", "vocoder.npz"),
+        reported="4.53",
     ),
     "cloner-gl": System("cloner, Griffin-Lim", cloner("griffin-lim"), ("cloner.npz",), CLONER_MINUTES),
     "cloner": System(

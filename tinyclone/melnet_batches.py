@@ -7,8 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tinyclone.errors import CorpusError
-from tinyclone.paper_batches import SentenceBatches
+from tinyclone.paper_batches import SentenceBatches, require_fitting_cuts
 from tinyclone.papers.one_voice import Sentence
 
 
@@ -54,12 +53,7 @@ class MelNetBatches(SentenceBatches):
     ) -> None:
         super().__init__(sentences, steps=steps, clips=clips, frames_multiple=frames_multiple, seed=seed)
         self.cut_frames, self.without_text = cut_frames, without_text
-        shortest = min(len(one.mel) for one in self.sentences)
-        if shortest < cut_frames or cut_frames % frames_multiple:
-            raise CorpusError(
-                f"Got cuts of {cut_frames} frames and a sentence of {shortest}; expected cuts that fit into "
-                f"every sentence, and a multiple of {frames_multiple}. Cut shorter, or leave it out."
-            )
+        require_fitting_cuts(self.sentences, cut_frames, multiple=frames_multiple)
         # Each shape is compiled on its own, and so many recurrent layers take minutes: two shapes, not three.
         short, rest = self.buckets[:2], self.buckets[2:]
         self.buckets = [sum(short, []), *rest]

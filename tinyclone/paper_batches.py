@@ -215,6 +215,35 @@ class WaveBatches(PaperBatches):
         return {"wav": wav, "mel": mel}, {"wav": wav}
 
 
+def require_fitting_cuts(sentences: Sequence[Sentence], cut_frames: int, *, multiple: int = 1) -> None:
+    """Refuse cuts that are longer than a sentence.
+
+    Parameters
+    ----------
+    sentences : sequence of Sentence
+    cut_frames : int
+        Frames of a cut.
+    multiple : int
+        What they must be a multiple of.
+
+    Raises
+    ------
+    CorpusError
+        If a sentence is shorter than a cut, or a cut has no frames or no multiple of them.
+
+    Notes
+    -----
+    Lesson: lessons/papers/melnet.ipynb
+    """
+    shortest = min(len(one.mel) for one in sentences)
+    if not 0 < cut_frames <= shortest or cut_frames % multiple:
+        more = f", and a multiple of {multiple}" if multiple > 1 else ""
+        raise CorpusError(
+            f"Got cuts of {cut_frames} frames and a sentence of {shortest}; expected cuts that fit into "
+            f"every sentence{more}. Cut shorter, or leave it out."
+        )
+
+
 def _shape_of(
     rows: Sequence[Sentence], frames_multiple: int, *, characters_multiple: int = CHARACTERS_MULTIPLE
 ) -> tuple[int, int]:

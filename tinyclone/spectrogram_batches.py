@@ -8,9 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from tinyclone.config import AudioConfig
-from tinyclone.errors import CorpusError
 from tinyclone.mel import stft
-from tinyclone.paper_batches import SentenceBatches
+from tinyclone.paper_batches import SentenceBatches, require_fitting_cuts
 from tinyclone.papers.one_voice import Sentence
 
 
@@ -59,12 +58,8 @@ class SpectrogramBatches(SentenceBatches):
     ) -> None:
         super().__init__(sentences, steps=steps, clips=clips, frames_multiple=reduction_factor, seed=seed)
         self.audio, self.more_frames, self.cut_frames = audio, reduction_factor * silent_steps, cut_frames
-        shortest = min(len(one.mel) for one in self.sentences)
-        if cut_frames is not None and not 0 < cut_frames <= shortest:
-            raise CorpusError(
-                f"Got cuts of {cut_frames} frames and a sentence of {shortest}; expected cuts that fit into "
-                "every sentence. Cut shorter, or leave it out."
-            )
+        if cut_frames is not None:
+            require_fitting_cuts(self.sentences, cut_frames)
         # Half precision keeps them to 0.01 and in half the memory.
         self._linear = {id(one): log_magnitude(one, audio=audio).astype(np.float16) for one in self.sentences}
 
@@ -87,8 +82,8 @@ class SpectrogramBatches(SentenceBatches):
         if self.cut_frames is not None:
             last_starts = [len(one.mel) + self.more_frames - self.cut_frames for one in rows]
             cut = chance.integers(np.array(last_starts) + 1)[:, None] + np.arange(self.cut_frames)
-            inputs["cut"] = cut.astype(np.int32)  # (B, C)
-            linear = np.take_along_axis(linear, cut[:, :, None], axis=1)  # (B, C, bins)
+            inputs["cut"] = cut.astype(np.int32)  # (B, N)
+            linear = np.take_along_axis(linear, cut[:, :, None], axis=1)  # (B, N, bins)
         return {**inputs, "mel": mel}, {**targets, "mel": mel, "linear": linear}
 
 
